@@ -41,6 +41,7 @@ func TestMistakes(t *testing.T) {
 			return []string{"serve", "--config", file}
 		}
 	}
+	expired := []string{"hooks.tls.certFile: the certificate ended on 2020-01-02T00:00:00Z", "replace server.pem and its key"}
 	for name, tc := range map[string]struct {
 		spoil func(c *terminal, file string) (command []string)
 		want  []string
@@ -56,10 +57,11 @@ func TestMistakes(t *testing.T) {
 			c.write(file, c.read(file)+"retention: {events\n")
 			return []string{"config", "check", "--config", file}
 		}, []string{"connector.yaml (line ", "not a YAML file"}},
-		"no DSN":                   {onMySQL("localhost/connector"), []string{"database.dsn", "user:password@tcp(host:3306)/name"}},
-		"no server":                {onMySQL("tcp(127.0.0.1:1)/connector"), []string{"connection refused", "check the host and the port in database.dsn"}},
-		"a server that is silent":  {onMySQL("tcp(" + silent(t) + ")/connector"), []string{"did not answer within 4s", "check the host and the port in database.dsn"}},
-		"certificate that expired": {expiredCertificate, []string{"hooks.tls.certFile: the certificate ended on 2020-01-02T00:00:00Z", "replace server.pem and its key"}},
+		"no DSN":                              {onMySQL("localhost/connector"), []string{"database.dsn", "user:password@tcp(host:3306)/name"}},
+		"no server":                           {onMySQL("tcp(127.0.0.1:1)/connector"), []string{"connection refused", "check the host and the port in database.dsn"}},
+		"a server that is silent":             {onMySQL("tcp(" + silent(t) + ")/connector"), []string{"did not answer within 4s", "check the host and the port in database.dsn"}},
+		"a certificate that expired, checked": {expiredCertificate("config", "check"), expired},
+		"a certificate that expired, served":  {expiredCertificate("serve"), expired},
 		"another key": {func(c *terminal, file string) []string {
 			c.check("migrate", c.run("migrate", "--config", file), 0)
 			c.check("keys create", c.run("keys", "create", "other.keys"), 0)
@@ -105,25 +107,13 @@ func TestMistakes(t *testing.T) {
 	}
 }
 
-// expiredCertificate configures a certificate that ended long ago.
-func expiredCertificate(c *terminal, file string) []string {
-	files, err := certificatesUntil(c.folder, time.Date(2020, 1, 2, 0, 0, 0, 0, time.UTC))
-	c.must(err)
-	c.environ = append(c.environ, "CONNECTOR_HOOKS__TLS__CERTFILE="+filepath.Base(files.serverCert), "CONNECTOR_HOOKS__TLS__KEYFILE="+filepath.Base(files.serverKey))
-	return []string{"config", "check", "--config", file}
-}
-
-// TestServe_StartsWithACertificateThatExpired: a restart does not keep refresh tokens from being renewed.
-func TestServe_StartsWithACertificateThatExpired(t *testing.T) {
-	c := newTerminal(t)
-	file := c.configured()
-	expiredCertificate(c, file)
-	s := c.serve("--config", file)
-	if code := s.end(syscall.SIGTERM); code != 0 {
-		t.Errorf("connector serve ended with the exit code %d, want 0:\n%s", code, s.log.String())
-	}
-	if log := s.log.String(); !strings.Contains(log, `"level":"ERROR","msg":"the certificate has ended: replace it"`) {
-		t.Errorf("the log does not say that the certificate has ended:\n%s", log)
+// expiredCertificate configures a certificate that ended long ago, for a command.
+func expiredCertificate(command ...string) func(c *terminal, file string) []string {
+	return func(c *terminal, file string) []string {
+		files, err := certificatesUntil(c.folder, time.Date(2020, 1, 2, 0, 0, 0, 0, time.UTC))
+		c.must(err)
+		c.environ = append(c.environ, "CONNECTOR_HOOKS__TLS__CERTFILE="+filepath.Base(files.serverCert), "CONNECTOR_HOOKS__TLS__KEYFILE="+filepath.Base(files.serverKey))
+		return append(slices.Clone(command), "--config", file)
 	}
 }
 

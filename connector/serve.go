@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"azure-partner-connector/connector/app"
 )
@@ -29,6 +30,11 @@ func (s serveCommand) Run(c *console) error {
 	}
 	log := newLog(c.stderr, cfg.Log)
 	if err != nil {
+		return cannotStart(log, err)
+	}
+	// Nobody trusts a listener whose certificate has ended, and somebody looks now. One that ends later is served on, with an error
+	// in the log: the refresh tokens must go on being renewed.
+	if err := cfg.Ended(time.Now()); err != nil {
 		return cannotStart(log, err)
 	}
 	for _, warning := range cfg.Warnings {

@@ -94,7 +94,7 @@ func (a *App) server(ctx context.Context, e endpoint, share int, refused *promet
 		if err != nil {
 			return nil, err
 		}
-		s.pair.Reload(ctx) // warns of one that has ended before anything is served
+		s.pair.Reload(ctx) // warns of one that ends soon
 		s.http.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: s.pair.Get}
 		if e.clients {
 			s.http.TLSConfig.ClientAuth = tls.RequestClientCert // the handler decides which it accepts

@@ -98,13 +98,16 @@ func (p *Pair) Usable() bool {
 }
 
 // Reload reads the files and serves what is new in them. Files that are unusable, such as a certificate whose key has not
-// been written yet, change nothing and are logged, and so is a certificate that ends soon or has ended: at once, and once
-// a day while that lasts. Call it every minute or so, and when an operator asks for it.
+// been written yet or one that has ended, change nothing and are logged, and so is that the certificate in use ends soon or has
+// ended: at once, and once a day while that lasts. Call it every minute or so, and when an operator asks for it.
 func (p *Pair) Reload(ctx context.Context) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	log := p.cfg.Log.With("file", p.cfg.CertFile)
 	next, digest, err := p.read()
+	if err == nil && digest != p.served && !p.cfg.Now().Before(next.Leaf.NotAfter) {
+		err = fmt.Errorf("the certificate in them ended on %s", next.Leaf.NotAfter.UTC().Format(time.RFC3339))
+	}
 	switch {
 	case err != nil:
 		if p.fault.raise(err.Error(), p.cfg.Now()) {

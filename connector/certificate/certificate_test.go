@@ -115,7 +115,7 @@ func TestReload_ServesWhatWasReplaced(t *testing.T) {
 	}
 }
 
-func TestReload_KeepsTheOldPairWhileTheNewOneIsIncomplete(t *testing.T) {
+func TestReload_KeepsTheOldPairWhileTheNewOneIsUnusable(t *testing.T) {
 	chain := func(h *harness) (cert, key []byte) {
 		cert, key = h.create("second", 90*day)
 		issuer, _ := h.create("issuer", 90*day)
@@ -130,6 +130,7 @@ func TestReload_KeepsTheOldPairWhileTheNewOneIsIncomplete(t *testing.T) {
 		"the key is cut off":          func(h *harness, cert, key []byte) { h.write(cert, key[:40]) },
 		"the certificate is missing":  func(h *harness, _, _ []byte) { h.must(os.Remove(h.file("cert"))) },
 		"the key is missing":          func(h *harness, _, _ []byte) { h.must(os.Remove(h.file("key"))) },
+		"the certificate has ended":   func(h *harness, _, _ []byte) { h.write(h.create("ended", 0)) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := newHarness(t, 90*day)
@@ -191,6 +192,7 @@ func TestReload_WarnsOfTheEnd(t *testing.T) {
 			if log := h.reload(); log != "" {
 				t.Errorf("Reload() a minute later logged %s, want nothing again", log)
 			}
+			h.check("first")              // also when it has ended
 			h.now = h.now.Add(-time.Hour) // the clock was put right
 			h.reload()
 			h.now = h.now.Add(25 * time.Hour)

@@ -8,8 +8,8 @@ import (
 	"azure-partner-connector/connector/certificate"
 )
 
-// Ended returns an error that names every listener's certificate that has ended, and what to do. Load accepts them: a program that
-// starts anew goes on renewing refresh tokens, and serves the next certificate as soon as it is there.
+// Ended returns an error that names every listener's certificate that has ended, and what to do. Load accepts them: most commands
+// serve nothing.
 func (c Config) Ended(now time.Time) error {
 	var errs []error
 	for _, l := range []struct {
