@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
+	"fmt"
 	"log/slog"
 	"math/big"
 	"net/netip"
@@ -431,9 +432,14 @@ func TestLoad_WarnsOfPreviousSecret(t *testing.T) {
 }
 
 func TestLoad_WarnsOfReadableSecrets(t *testing.T) {
-	got, err := config.Load(write(t, "config.yaml", valid, 0o640), nil)
-	if err != nil || len(got.Warnings) != 1 || !strings.Contains(got.Warnings[0], "0640") || strings.Contains(got.Warnings[0], canary) {
-		t.Errorf("Load = warnings %q, %v, want one about the file's mode", got.Warnings, err)
+	for mode, warned := range map[os.FileMode]bool{0o600: false, 0o400: false, 0o640: false, 0o440: false, 0o644: true, 0o604: true, 0o660: true} {
+		got, err := config.Load(write(t, "config.yaml", valid, mode), nil)
+		if err != nil || (len(got.Warnings) == 1) != warned || strings.Contains(strings.Join(got.Warnings, ""), canary) {
+			t.Errorf("Load of a file of the mode %04o = warnings %q, %v, want one: %t", mode, got.Warnings, err, warned)
+		}
+		if warned && !strings.Contains(got.Warnings[0], fmt.Sprintf("mode %04o", mode)) {
+			t.Errorf("Load of a file of the mode %04o = warnings %q, want the mode", mode, got.Warnings)
+		}
 	}
 }
 

@@ -14,7 +14,7 @@ func TestLoad_WarnsOfWhatIsExposed(t *testing.T) {
 	certFile, keyFile := certificate(t)
 	files := t.TempDir()
 	database, readable := filepath.Join(files, "data.db"), filepath.Join(files, "key.pem")
-	for path, mode := range map[string]os.FileMode{database: 0o644, readable: 0o640} {
+	for path, mode := range map[string]os.FileMode{database: 0o644, readable: 0o644} {
 		text, err := os.ReadFile(keyFile)
 		if err != nil {
 			t.Fatal(err)

@@ -96,13 +96,14 @@ func fileAdvice(err error) string {
 	return ""
 }
 
-// checkMode warns of a file with secrets that users other than its owner can read.
+// checkMode warns of a file with secrets that users other than its owner and the readers of its group can read. As for the key file,
+// the group may read it: a service that must not change its files reads them that way.
 func (c *checker) checkMode(what, path string) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return // the error of reading it is reported elsewhere
 	}
-	if mode := info.Mode().Perm(); mode&0o077 != 0 {
-		c.warn("%s: %s contains secrets and is readable by users other than its owner (mode %04o); run chmod 600.", what, path, mode)
+	if mode := info.Mode().Perm(); mode&0o037 != 0 {
+		c.warn("%s: %s contains secrets and is accessible to more than its owner and readers of its group (mode %04o); run chmod 600.", what, path, mode)
 	}
 }
