@@ -30,11 +30,11 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 test: ## install what is missing, then lint and run every test
-	@build/prerequisites.sh gcc rsync mariadbd chromium node npm oauthlib wrk shellcheck promtool
+	@build/prerequisites.sh gcc rsync mariadbd chromium node npm oauthlib wrk shellcheck promtool nginx
 	@build/test.sh full
 
 test-race: ## as test, with the race detector everywhere
-	@build/prerequisites.sh gcc rsync mariadbd chromium node npm oauthlib wrk shellcheck promtool
+	@build/prerequisites.sh gcc rsync mariadbd chromium node npm oauthlib wrk shellcheck promtool nginx
 	@build/test.sh race
 
 test-mysql: ## the tests that use a database server, on a real MySQL, which is unpacked into the cache once
@@ -133,10 +133,10 @@ sandbox: ## start the connector between a simulated Microsoft and a simulated pl
 	$(GO) run ./sandbox
 
 screens: ## take pictures of every screen and every page into dist/screens
-	@build/prerequisites.sh chromium node npm
+	@build/prerequisites.sh chromium node npm promtool
 	rm -rf dist/screens
 	SCREENS=$(CURDIR)/dist/screens $(GO) test -count=1 -timeout 60m -run 'TestScreens_EveryState|TestPages_Every|TestGallery_' ./sandbox/panel
-	SCREENS=$(CURDIR)/dist/screens $(GO) test -count=1 -timeout 60m -run 'TestPanel_ManualUpdate|TestPanel_EveryState' ./sandbox/world
+	SCREENS=$(CURDIR)/dist/screens $(GO) test -count=1 -timeout 60m -run 'TestPanel_ManualUpdate|TestPanel_EveryState|TestTerminal_|TestDashboard_' ./sandbox/world
 
 walk: ## run the whole sandbox without a person, from installation to an expired token, and check every step
 	$(GO) run ./sandbox --walk

@@ -46,7 +46,7 @@ reason_for() {
 	oauthlib) echo "tests check our OAuth 1.0a signatures and our token endpoint against this Python library" ;;
 	wrk) echo "benchmarks generate load with it" ;;
 	promtool) echo "tests try the alert rules with it" ;;
-	nginx) echo "a test restarts replicas behind the proxy sample" ;;
+	nginx) echo "a test runs the proxy sample, and another one restarts replicas behind it" ;;
 	esac
 }
 
@@ -125,6 +125,11 @@ esac
 case " ${missing[*]} " in *" promtool "*)
 	[ -d /run/systemd/system ] &&
 		echo "The package may have started Prometheus; nothing here uses it. To stop it: systemctl disable --now prometheus"
+	;;
+esac
+case " ${missing[*]} " in *" nginx "*)
+	[ -d /run/systemd/system ] &&
+		echo "The package may have started nginx; nothing here uses it. To stop it: systemctl disable --now nginx"
 	;;
 esac
 exit 0

@@ -159,7 +159,7 @@ func (d *rolling) nginx(replicas []*replica) (address string) {
 		text = strings.ReplaceAll(text, fmt.Sprintf("connector-%d:8081", i+1), r.onboarding)
 	}
 	certificate, key := d.certificate()
-	text = strings.NewReplacer("listen 443 ssl", "listen "+address+" ssl", "/etc/nginx/tls/tls.pem", certificate, "/etc/nginx/tls/tls.key", key,
+	text = strings.NewReplacer("listen 443 ssl", "listen "+address+" ssl", "/etc/nginx/tls/tls.pem", certificate, "/etc/nginx/tls/tls.key", key, "/var/log/nginx", d.folder,
 		"http {", "http {\n    client_body_temp_path body;\n    proxy_temp_path proxy;\n    fastcgi_temp_path f;\n    uwsgi_temp_path u;\n    scgi_temp_path s;\n    access_log off;").Replace(text)
 	file := filepath.Join(d.folder, "nginx.conf")
 	d.must(os.WriteFile(file, []byte(text), 0o600))

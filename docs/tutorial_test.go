@@ -28,10 +28,11 @@ type step struct {
 	prints   []string
 }
 
-func tutorial(t *testing.T) []step {
+// tutorial returns the steps of a tutorial in their order.
+func tutorial(t *testing.T, name string) []step {
 	t.Helper()
 	var steps []step
-	for _, m := range block.FindAllStringSubmatch(read(t, "tutorial/first-run.md"), -1) {
+	for _, m := range block.FindAllStringSubmatch(read(t, name), -1) {
 		switch kind, text := m[1], m[2]; {
 		case kind == "sh":
 			steps = append(steps, step{commands: text})
@@ -50,7 +51,7 @@ func tutorial(t *testing.T) []step {
 // they print. Only the ports differ, and the home folder. The sandbox, which the reader ends, is ended when it has
 // printed that.
 func TestTutorial_CommandsWork(t *testing.T) {
-	steps := tutorial(t)
+	steps := tutorial(t, "tutorial/first-run.md")
 	if len(steps) < 5 || steps[0].commands != "go run ./sandbox\n" {
 		t.Fatalf("the tutorial has %d blocks of commands, of which the first is not the sandbox", len(steps))
 	}
