@@ -35,7 +35,8 @@ USER 65532:65532
 WORKDIR /data
 VOLUME /data
 
-# In a container, the proxy in front is on another network; the connector's own default is this machine only.
+# In a container, the proxy in front is on another network. These are also the defaults, but the program warns of addresses that
+# nobody has chosen.
 ENV CONNECTOR_HOOKS__LISTEN=:8080 CONNECTOR_ONBOARDING__LISTEN=:8081
 
 # The listeners for hooks, onboarding, and metrics with probes. The last one listens on the loopback of the container unless
