@@ -1,4 +1,4 @@
-// Command connector obtains, renews, guards and lends the Microsoft refresh tokens of CSP partners.
+// Command connector obtains, renews and guards the Microsoft refresh tokens of CSP partners, and issues access tokens from them.
 package main
 
 import (

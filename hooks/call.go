@@ -224,7 +224,7 @@ func (h *Handler) loadProvisioned(c *call) error {
 	if err != nil {
 		return err
 	}
-	// Until relink, a tenant belongs to its owner, whomever the body names.
+	// Until relink, a tenant belongs to its owner, whatever account the body names.
 	requested.AccountID, requested.SubscriptionID = stored.AccountID, c.resource.subscription()
 	if requested.AccountID == "" {
 		requested.AccountID = c.resource.account()

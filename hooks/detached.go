@@ -13,7 +13,7 @@ import (
 	"azure-partner-connector/connector/failure"
 )
 
-// The platform is known to wait 25 seconds for a hook (docs/reference/aps-protocol.md §1.7).
+// How long the platform waits for a hook is not documented; we assume at least 25 seconds (docs/reference/aps-protocol.md §1.7).
 const (
 	// DefaultTimeout is how long a hook may take in total.
 	DefaultTimeout = 24 * time.Second

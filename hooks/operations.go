@@ -119,10 +119,10 @@ const (
 
 // operations is the table of all operations and of the roles that may call them (docs/reference/hooks.md).
 //
-// The platform has authorised what it sends, and it repeats what it is refused. So a tenant is created and removed for
-// whomever it names: another application, or a user who no longer exists. An instance decides about all tenants, and is
-// created and removed by the platform itself or the provider. What exists is changed by those only who may configure it,
-// whatever verb they use.
+// The platform has authorised the calls that it sends, and repeats those that are refused. So every caller that it names may
+// create and remove a tenant, such as another application, or a user who no longer exists. An instance decides about all
+// tenants, so only the platform itself and the provider may create and remove it. Only callers who may configure what exists
+// can change it, whatever verb they use.
 func operations() []operation {
 	lifecycle := func(service, name, verb, path string, rule bodyRule, handle func(*Handler, *call) error, allowed ...role) operation {
 		return operation{

@@ -24,7 +24,7 @@ type readAhead struct {
 }
 
 // begin starts to read what the operation of c will need. The function that it returns waits for that; call it in every case.
-// Nothing is read ahead for an operation that changes something. Lending is none: it reads, and redeems for what it reads then.
+// Nothing is read ahead for an operation that changes something. Lending does not: a redemption reads everything anew.
 func (h *Handler) begin(ctx context.Context, c echo.Context, key string) (*readAhead, func()) {
 	id, ok := canonical(c.Param("id"))
 	if !ok || !readsAhead(c.Request().Method, c.Path()) {

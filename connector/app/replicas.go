@@ -52,7 +52,7 @@ func (a *App) touchReplica(ctx context.Context) error {
 	return a.services.Store.SaveReplica(ctx, a.replica)
 }
 
-// endReplica records that this process ends. If that fails, the others see it by themselves.
+// endReplica records that this process ends. If that fails, the others notice when its signs stop.
 func (a *App) endReplica() {
 	ctx, cancel := context.WithTimeout(context.Background(), replicaEnds)
 	defer cancel()

@@ -1,5 +1,5 @@
-// Package catalogue reads the translations of texts that are no screens: those of their own catalogue, and those of failures, which
-// the screens' catalogues have.
+// Package catalogue reads the translations of texts outside the screens: a package's own catalogue, and the texts of failures, which
+// are in the catalogues of the screens.
 package catalogue
 
 import (

@@ -106,7 +106,7 @@ type Onboarding struct {
 	ConsentLife time.Duration `yaml:"consentLife"`
 	// ClaimLife is how long an authentication code is valid, and how long a consent waits for confirmation. Default: 24h.
 	ClaimLife time.Duration `yaml:"claimLife"`
-	// AcceptUnknownMFA accepts consents for which neither the token nor Partner Center says whether multi-factor
+	// AcceptUnknownMFA accepts consents for which neither the token nor Partner Center says whether multifactor
 	// authentication was used. Consents that certainly lack it are still refused. Default: false.
 	AcceptUnknownMFA bool `yaml:"acceptUnknownMFA"`
 	// AcceptAnotherAccount lets the consent of another Microsoft account than before replace the refresh token at once.

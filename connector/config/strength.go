@@ -8,7 +8,7 @@ import (
 	"azure-partner-connector/connector/secret"
 )
 
-// What the secret of a new instance needs. Instances from before keep theirs, and are warned of.
+// What the secret of a new instance needs. Instances that the database knows keep theirs, with a warning.
 const (
 	strongSecret  = 32 // bytes
 	strongEntropy = 90 // bits, by how often each character occurs; 32 random hexadecimal digits have about 115

@@ -34,8 +34,8 @@ type Attempt struct {
 	Ends token.Procedure
 }
 
-// Current returns the link that works and the automatic consent that is running or has ended no longer ago than one may take.
-// It changes nothing: looking makes no link.
+// Current returns the link that works, and the automatic consent that is running or has ended within the time that a consent may
+// take. It changes nothing, and makes no link.
 func (s *Service) Current(ctx context.Context, r tenant.Resolved) (Current, error) {
 	link, err := s.currentLink(ctx, r)
 	if err != nil {

@@ -68,8 +68,8 @@ func (s *Service) dispute(ctx context.Context, r tenant.Resolved, consentID stri
 }
 
 // unprove ends the proof of a tenant's directory, in the caller's transaction: the person who gave it took it back, and another
-// tenant may be the right one. A row that somebody else has altered stays as it is, for the operator to judge: it must not keep the
-// grant from being destroyed.
+// tenant may be the right one. A row that somebody else has altered stays unchanged, because the operator must decide about it, and
+// that must not keep the grant from being destroyed.
 func (s *Service) unprove(ctx context.Context, tenantID string) error {
 	r, err := tenant.Resolve(ctx, s.cfg.Store, tenantID)
 	if err != nil || r.Tenant.ProvenDirectoryID == "" || r.Tenant.Altered {

@@ -330,8 +330,8 @@ var onPage = regexp.MustCompile(`^(?:[0-9A-Za-z]{4}-){2}[0-9A-Za-z]{4}$`)
 // isNumber reports whether text is the number of a ticket or of a telephone rather than a claim code.
 func isNumber(text string) bool { return strings.Trim(text, "0123456789- ") == "" }
 
-// codeInSentence returns the only claim code in a text; where some have the dashes of a page, the only one of those. A word that
-// merely has the length of a code is none: it has neither a digit nor the dashes and capitals of a code. Nor is a number.
+// codeInSentence returns the only claim code in a text; where some have the dashes of a page, the only one of those. Neither a word
+// that merely has the length of a code, without a digit and without the dashes and capitals of a code, nor a number is one.
 func codeInSentence(text string) (string, bool) {
 	if strings.ContainsAny(text, "=/@%\\") {
 		return "", false

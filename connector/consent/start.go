@@ -113,7 +113,7 @@ func (s *Service) bind(consentID, panelBrowser string) (string, error) {
 }
 
 // takesEffect reports whether an automatic consent takes effect in the browser with a cookie: only in the one in whose panel it
-// began. State and cookie prove that the browser that opened Microsoft's page came back, not whose idea it was to open it.
+// began. State and cookie prove only that the browser that opened Microsoft's page came back, not that its user wanted to open it.
 func (s *Service) takesEffect(r tenant.Resolved, c Consent, browser string) (bool, error) {
 	if c.Procedure != token.Automatic || c.BrowserHash == "" || browser == "" {
 		return false, nil

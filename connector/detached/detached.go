@@ -1,5 +1,5 @@
-// Package detached runs work that goes on when its request is over: what Microsoft returned must be stored even if nobody waits
-// for it any more.
+// Package detached runs work that goes on when its request is over: what Microsoft returned must be stored even if the caller has
+// left.
 package detached
 
 import (

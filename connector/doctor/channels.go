@@ -12,7 +12,8 @@ import (
 // channelTimeout bounds how long a webhook or a mail server may take to answer.
 const channelTimeout = 15 * time.Second
 
-// channels looks whether the servers answer that notices are sent to: a dead one shows only when something is wrong already.
+// channels checks whether the servers that notices are sent to answer: otherwise one that does not would be noticed only when there
+// is something to warn of.
 func (e *examination) channels(ctx context.Context, services *app.Services, cfg config.Config) {
 	channels, err := services.Channels(cfg.Notify, e.Now)
 	if err != nil {

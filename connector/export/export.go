@@ -1,5 +1,5 @@
-// Package export writes refresh tokens for another program, sealed to recipients of age: who has no identity of theirs reads nothing,
-// not even which directories there are tokens for.
+// Package export writes refresh tokens for another program, encrypted for age recipients: nobody else can read anything in it, not
+// even for which directories there are tokens.
 package export
 
 import (

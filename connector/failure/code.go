@@ -198,7 +198,7 @@ func (c Code) message() message {
 func (c Code) Kind() Kind { return c.message().kind }
 
 // Liftable reports whether an administrator can remove the cause of a refused sign-in, so that the same refresh token works
-// again: a policy, a device rule, a risk. A revoked or expired token and a disabled account never heal that way.
+// again: a policy, a device rule, a risk. Nothing makes a revoked or expired token, or one of a disabled account, work again.
 func (c Code) Liftable() bool {
 	switch c {
 	case AccessBlocked, DeviceRequired, TokenProtection, ExternalMFA, MFARequired, SignInFrequency, SameAge, AccountAtRisk:

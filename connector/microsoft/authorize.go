@@ -13,7 +13,7 @@ import (
 	"golang.org/x/oauth2"
 )
 
-// requestMFA requests a sign-in with multi-factor authentication. Microsoft does not document it; the result is
+// requestMFA requests a sign-in with multifactor authentication. Microsoft does not document it; the result is
 // verified afterwards (docs/reference/microsoft-identity.md §2.2).
 const requestMFA = `{"access_token":{"amr":{"essential":true,"values":["mfa"]}}}`
 

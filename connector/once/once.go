@@ -1,5 +1,5 @@
-// Package once reads what may be said only once: a header, a name of a JSON object. What is said twice is refused, because whoever
-// else reads it, a proxy or another program, may take the other value.
+// Package once reads what a request may contain only once: a header, a name of a JSON object. A repetition is refused, because a
+// proxy, or another program that reads the request, may take the other value.
 package once
 
 import (

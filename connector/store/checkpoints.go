@@ -363,7 +363,7 @@ func (s *Store) nameRemoved(ctx context.Context, before time.Time) error {
 }
 
 // oldCheckpoints returns the last of the checkpoints after a number that end before a time, and how many events they cover.
-// One with a wrong MAC is as old as those around it: what it says about its time is not believed.
+// One with a wrong MAC counts as old as those around it, because its own time cannot be trusted.
 func (s *Store) oldCheckpoints(ctx context.Context, after int64, before time.Time) (last checkpointRow, events int64, err error) {
 	var skipped int64
 	for {

@@ -128,7 +128,7 @@ func (s *Store) touched(ctx context.Context, key uint32) (bool, error) {
 	return n > 0, nil
 }
 
-// usesOf returns what needs a key. A value that the key of this keyring does not open needs it no more.
+// usesOf returns what needs a key. A value that the key of this keyring does not open does not count.
 func (s *Store) usesOf(ctx context.Context, key uint32) ([]KeyUse, error) {
 	uses, err := s.keyUses(ctx, latestVersion)
 	if err != nil {

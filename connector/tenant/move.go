@@ -53,7 +53,8 @@ func (s *Service) move(ctx context.Context, t *Tenant, accountID string, by audi
 		}
 	}
 	details := map[string]string{"before": t.AccountID, "account": accountID}
-	// The directory as entered is the platform's to show. What gives access is gone: the proof, and the owner's own application. So are the owner's mailboxes.
+	// The directory as entered stays, because the platform shows it. Whatever gives access is removed: the proof, and the old owner's
+	// own application. So are the old owner's mailboxes.
 	t.AccountID, t.UnlinkedAt, t.MovedAt = accountID, time.Time{}, now
 	t.ProvenDirectoryID, t.Application, t.WatchedAccountID, t.Name, t.Notices = "", Application{}, "", "", Notices{}
 	return s.saveTenant(ctx, t, audit.TenantMoved, by, details)

@@ -11,7 +11,7 @@ import (
 const maxShownName = 100
 
 // PlainName returns a name without the characters that are not seen but change what is: controls, bidirectional marks and
-// overrides, zero-width characters, line breaks. Whoever chose the name cannot thereby write into the sentence around it.
+// overrides, zero-width characters, line breaks. So whoever chose the name cannot change the sentence around it.
 func PlainName(name string) string {
 	name = strings.ToValidUTF8(name, "\uFFFD")
 	return strings.Join(strings.Fields(strings.Map(func(r rune) rune {

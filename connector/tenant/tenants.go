@@ -128,7 +128,7 @@ func (t *Tenant) merge(sent Tenant, directoryID string) {
 	t.Application, t.Notices = sent.Application, sent.Notices
 }
 
-// resolveTimeout limits the resolving of a directory, because the platform waits for it, for 25 seconds
+// resolveTimeout limits the resolving of a directory, because the platform waits for it: we assume for 25 seconds at least
 // (docs/reference/aps-protocol.md §1.7).
 const resolveTimeout = 10 * time.Second
 

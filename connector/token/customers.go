@@ -141,7 +141,7 @@ func joined(customers []Customer, relationships []Relationship, records []Custom
 		status.Name = cmp.Or(status.Name, r.CustomerName)
 	}
 	for _, r := range records {
-		if status := byDirectory[r.DirectoryID]; status != nil { // others are customers no more
+		if status := byDirectory[r.DirectoryID]; status != nil { // others are no longer customers
 			status.CustomerRecord = r
 			status.Consent = r.consent()
 		}

@@ -254,7 +254,7 @@ func lacking(ctx context.Context, probe Probe, missing []string) Probe {
 }
 
 // provenMFA returns whether MFA was used, from the claim amr and from Partner Center's own answer, which decides. A claim
-// without mfa proves nothing by itself: a sign-in with a passkey has amr values of its own
+// without mfa alone proves nothing: a sign-in with a passkey has amr values of its own
 // (docs/reference/microsoft-identity.md §4.3).
 func provenMFA(amr, partnerCenter Answer) Answer {
 	switch {

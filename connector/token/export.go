@@ -67,7 +67,7 @@ func (s *Service) Exportable(ctx context.Context, r tenant.Resolved) error {
 		return err
 	}
 	now := s.cfg.Now()
-	// Of a setting that Microsoft refuses, the refresh token itself knows nothing.
+	// A setting that Microsoft refuses says nothing about the refresh token itself.
 	if state, why := stateOfGrant(r, statusOfSettings(r, now), *snapshot.Active, snapshot.Schedule, now); state == StateExpired || state == StateActionRequired {
 		return why.Error()
 	}

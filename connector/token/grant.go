@@ -1,4 +1,4 @@
-// Package token has custody of grants: it verifies, stores, renews and lends them, and reports their status.
+// Package token has custody of grants: it verifies, stores and renews them, issues access tokens from them, and reports their status.
 package token
 
 import (

@@ -20,7 +20,7 @@ import (
 // to use it.
 const loanMargin = 5 * time.Minute
 
-// A Loan is an access token that was issued to another application of the platform.
+// A Loan is an access token that was issued to a borrower: an application of the platform, or a client of the token API.
 type Loan struct {
 	API         API
 	AccessToken secret.Text

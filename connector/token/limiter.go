@@ -115,7 +115,7 @@ func (s *Service) PauseCloud(cloud string, wait time.Duration) {
 	}
 }
 
-// Budgets bound how often something may begin within a minute, for each of the keys that were used last. They are safe for
+// budgets bounds how often something may begin within a minute, for each of the keys that were used last. It is safe for
 // concurrent use.
 type budgets[K comparable] struct {
 	perMinute int // 0 is no limit

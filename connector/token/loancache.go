@@ -86,13 +86,13 @@ func (c *loanCache) get(g *Grant, key loanKey, now time.Time) (loan Loan, ok boo
 	}
 	opened, err := c.keys.Open(cached.sealed, "loans", g.TenantID, key.sealedFor(g.ConsentID))
 	if err != nil {
-		return Loan{}, false, nil //nolint:nilerr // from another consent, or corrupt: as good as none
+		return Loan{}, false, nil //nolint:nilerr // from another consent, or damaged: counts as missing
 	}
 	directory := cmp.Or(key.directory, g.DirectoryID)
 	return Loan{API: key.api, AccessToken: secret.New(string(opened)), ExpiresAt: cached.expiresAt, DirectoryID: directory}, true, nil
 }
 
-// put caches a loan that was issued from g, not before it was asked for, and works for life.
+// put caches a loan that was issued from g, not before the time asked, and works for life.
 func (c *loanCache) put(g Grant, key loanKey, loan Loan, life time.Duration, asked time.Time) error {
 	sealed, err := c.keys.Seal([]byte(loan.AccessToken.Reveal()), "loans", g.TenantID, key.sealedFor(g.ConsentID))
 	if err != nil {

@@ -32,7 +32,8 @@ const (
 	minRetry = 5 * time.Minute
 )
 
-// answerWithin limits calls that a caller waits for; the platform waits 25 seconds (docs/reference/aps-protocol.md §1.7).
+// answerWithin limits calls that a caller waits for; we assume that the platform waits 25 seconds
+// (docs/reference/aps-protocol.md §1.7).
 const answerWithin = 20 * time.Second
 
 // purpose is why a grant is redeemed.

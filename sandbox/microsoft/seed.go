@@ -29,7 +29,7 @@ type Directory struct {
 	Subscriptions []string
 }
 
-// An MFA is the state of multi-factor authentication of an account.
+// An MFA is the state of multifactor authentication of an account.
 type MFA string
 
 // The states. The zero MFA is none.
