@@ -11,6 +11,8 @@ import (
 var (
 	helpCommand = regexp.MustCompile(`(?m)^  ([a-z]+(?: [a-z]+)?)(?: [<\[-].*)?$`)
 	metricName  = regexp.MustCompile(`"(connector_[a-z_]+)"`)
+	auditAction = regexp.MustCompile(`\bAction = "([a-z_.]+)"`)
+	actorKind   = regexp.MustCompile(`\bActorKind = "([a-z]+)"`)
 )
 
 // TestReference_ListsEveryCommand compares the reference of commands with what the program says of itself.
@@ -50,6 +52,25 @@ func TestReference_ListsEveryMetric(t *testing.T) {
 	}
 	if found == 0 {
 		t.Error("no metric was found")
+	}
+}
+
+// TestReference_ListsEveryEvent compares the reference of events with the actions and the kinds of actors in the code.
+func TestReference_ListsEveryEvent(t *testing.T) {
+	listed, code := read(t, "reference/events.md"), read(t, filepath.Join(root, "connector", "audit", "audit.go"))
+	actions, kinds := auditAction.FindAllStringSubmatch(code, -1), actorKind.FindAllStringSubmatch(code, -1)
+	if len(actions) < 50 || len(kinds) < 7 {
+		t.Fatalf("only %d actions and %d kinds of actors were found", len(actions), len(kinds))
+	}
+	for _, m := range actions {
+		if !strings.Contains(listed, "`"+m[1]+"`") {
+			t.Errorf("reference/events.md does not list the action %s", m[1])
+		}
+	}
+	for _, m := range kinds {
+		if !strings.Contains(listed, "| `"+m[1]+"` |") {
+			t.Errorf("reference/events.md does not list the kind of actor %s", m[1])
+		}
 	}
 }
 
