@@ -25,13 +25,13 @@ const (
 func borrowSwitches() []faultSwitch {
 	return []faultSwitch{
 		{
-			id: "borrow", label: "Azure CSP (NCE) borrows a token", about: "Of Azure Resource Manager for Alpine Cloud, and reads its directory in Azure with it.",
+			id: "borrow", label: "Azure CSP (NCE) borrows a token", about: "For Azure Resource Manager and Alpine Cloud. It then reads Alpine Cloud's directory in Azure.",
 			borrow: func(ctx context.Context, w *World) panel.Borrowed {
 				return w.borrowAndCall(ctx, "", "/tenants?api-version=2022-12-01")
 			},
 		},
 		{
-			id: "borrowcustomer", label: "Azure CSP (NCE) borrows a token for Fjord Foods", about: "And lists the customer's subscriptions. Access tokens must be issued for customers, and the screen Customers grants the consent.",
+			id: "borrowcustomer", label: "Azure CSP (NCE) borrows a token for Fjord Foods", about: "It then lists the customer's subscriptions. First allow access tokens for customers, and grant the consent on the screen Customers.",
 			borrow: func(ctx context.Context, w *World) panel.Borrowed {
 				return w.borrowAndCall(ctx, FjordDirectory, "/subscriptions?api-version=2022-12-01")
 			},

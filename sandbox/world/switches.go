@@ -59,7 +59,7 @@ func platformSwitches() []faultSwitch {
 		{id: "customers", label: "Issue access tokens for customers", about: "Sets customerDirectories to listed, and lets Azure CSP (NCE) borrow for customers.", set: func(ctx context.Context, w *World, on bool) error {
 			return w.LendForCustomers(ctx, on)
 		}},
-		{id: "suspend", label: "Suspend the subscription of Alpine Cloud", about: "As during a credit hold: nothing is issued until you turn this off. The token goes on being renewed.", set: func(ctx context.Context, w *World, on bool) error {
+		{id: "suspend", label: "Suspend the subscription of Alpine Cloud", about: "As during a credit hold: nothing is issued until you turn this off. The token is still renewed.", set: func(ctx context.Context, w *World, on bool) error {
 			change := w.Platform.Resume
 			if on {
 				change = w.Platform.Suspend
@@ -102,7 +102,7 @@ func partnerAdmins() []string { return []string{AlpineAdmin, BalticAdmin, SouthA
 // faultSwitches returns the switches in display order.
 func faultSwitches() []faultSwitch {
 	return []faultSwitch{
-		{id: "mfa", label: "Sign-ins without multi-factor authentication", about: "The next consent is refused because the sign-in had no second factor."},
+		{id: "mfa", label: "Sign-ins without multifactor authentication", about: "The next consent is refused because the sign-in had no second factor."},
 		{id: "directory", label: "Sign-ins in another directory", about: "The next consent is refused because it comes from the directory of Coral Corp."},
 		{id: "down", label: "Microsoft is down", about: "Everything answers 503. Renewals are retried automatically."},
 		{id: "throttled", label: "Microsoft throttles", about: "Everything answers 429. Renewals are retried automatically."},
@@ -111,16 +111,16 @@ func faultSwitches() []faultSwitch {
 		{id: "frequency", label: "A new sign-in every 7 days", about: "A directory policy that renewals cannot work around: move the clock by 10 days."},
 		{id: "passkey", label: "Sign-ins by passkey", about: "The token does not say that there was a second factor; Partner Center does. The next consent is accepted."},
 		{id: "marks", label: "Answers with a byte order mark", about: "As Partner Center and Azure Resource Manager have sent. Everything goes on working."},
-		{id: "graphmfa", label: "Graph wants multi-factor authentication", about: "Every call to Graph is refused. The next check shows it; Partner Center is not affected."},
+		{id: "graphmfa", label: "Graph requires multifactor authentication", about: "Every call to Graph is refused. The next check shows it; Partner Center is not affected."},
 		{id: "rolegroup", label: "Roles by way of a group", about: "Graph lists the group but not its roles, so the check does not know whether the account is a Global admin."},
 		{id: "device", label: "A policy wants managed devices", about: "Renewals and sign-ins are refused until you turn this off. Then Renew Now heals it."},
 		{id: "risk", label: "The accounts are at risk", about: "Renewals and sign-ins are refused until you turn this off. Then Renew Now heals it."},
 		{id: "customerblocks", label: "Fjord Foods blocks the access", about: "A policy of the customer. Access tokens for its directory are refused; those of Alpine Cloud are not."},
 		{id: "pages", label: "Lists in short pages", about: "Partner Center and Graph answer with one entry at a time."},
-		{id: "relationshipends", label: "Let the relationship with Fjord Foods end in 20 days", about: "It does not extend itself. People are warned, if access tokens are issued for customers.", do: func(w *World) error {
+		{id: "relationshipends", label: "Let the relationship with Fjord Foods end in 20 days", about: "It isn't extended automatically. People are warned if access tokens are issued for customers.", do: func(w *World) error {
 			return w.Microsoft.SetRelationship(microsoft.Relationship{Partner: AlpineDirectory, Customer: FjordDirectory, EndsAt: w.Clock.Now().AddDate(0, 0, 20)})
 		}},
-		{id: "relationshiprenewed", label: "Renew the relationship with Fjord Foods", about: "For two years, and it extends itself.", do: func(w *World) error {
+		{id: "relationshiprenewed", label: "Renew the relationship with Fjord Foods", about: "For two years, with automatic extension.", do: func(w *World) error {
 			return w.Microsoft.SetRelationship(microsoft.Relationship{Partner: AlpineDirectory, Customer: FjordDirectory, AutoExtend: true})
 		}},
 		{id: "relationship", label: "End the relationship with Fjord Foods", about: "The customer ends Alpine Cloud's access. Access tokens for its directory are refused.", do: func(w *World) error {

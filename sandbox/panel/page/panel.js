@@ -26,7 +26,7 @@
     const aboutRole = (user) => ({
         provider: word("Runs the marketplace. Sees the state of every reseller's token, checks and renews it, but cannot consent for them."),
         reseller: word("Sells on the marketplace and is a partner of Microsoft. Gives the consent, and sees the token's state and history."),
-        parent: word("A reseller with resellers below. Sees of their tokens the state and nothing more.")
+        parent: word("A reseller with resellers below it. It sees only the status of their tokens.")
     }[user.role]);
 
     function make(name, cssClass, ...content) {
