@@ -32,6 +32,15 @@ func (d *driver) names(n int) string {
 	return evaluate[string](d, `Array.from(`+widget("list")+first+`).map(c => c.innerText.trim()).join(", ")`)
 }
 
+func TestTenants_LaidOutInEveryLanguage(t *testing.T) {
+	t.Parallel()
+	p := newPlatform(t)
+	p.list = manyTenants(60)
+	d := openAsProvider(t, p, provider)
+	d.WaitText("Shown: 1–50 of 60")
+	d.fitsInEveryLanguage()
+}
+
 func TestTenants_FiltersSearchesAndPages(t *testing.T) {
 	t.Parallel()
 	for name, location := range map[string]string{"UX1": provider, "classic": providerClassic} {

@@ -45,7 +45,7 @@ func sources(t *testing.T) map[string]string {
 }
 
 // catalogues returns the texts of every language.
-func catalogues(t *testing.T) map[string]map[string]string {
+func catalogues(t testing.TB) map[string]map[string]string {
 	t.Helper()
 	files, err := filepath.Glob(extension + "i18n/*.json")
 	if err != nil {
@@ -58,7 +58,7 @@ func catalogues(t *testing.T) map[string]map[string]string {
 	return found
 }
 
-func readCatalogue(t *testing.T, name string) map[string]string {
+func readCatalogue(t testing.TB, name string) map[string]string {
 	t.Helper()
 	content, err := os.ReadFile(name)
 	if err != nil {

@@ -166,15 +166,7 @@ func TestToken_LaidOutInEveryLanguage(t *testing.T) {
 	p.status = pendingStatus()
 	d := open(t, p, ux1)
 	d.State("pending")
-	all := catalogues(t)
-	for _, width := range []int64{320, paneltest.Phone, 768, paneltest.Desktop, 1920} {
-		for _, locale := range languages()[1:] { // the first is English
-			d.Do(chromedp.EmulateViewport(width, 900))
-			restore := d.Translate(locale, all[locale])
-			d.fitsNow(locale)
-			restore()
-		}
-	}
+	d.fitsInEveryLanguage()
 }
 
 func TestToken_UnreachableConnector(t *testing.T) {
@@ -320,6 +312,20 @@ func (d *driver) fitsNow(how string) {
 		over := evaluate[int](d, fmt.Sprintf(`(e => e.scrollWidth - e.clientWidth)(%s.documentElement)`, document))
 		if over > 0 {
 			d.T.Errorf("%s: the page %s is %d px too wide", how, document, over)
+		}
+	}
+}
+
+// fitsInEveryLanguage fails the test unless the open screen fits at each width with the texts of each translation.
+func (d *driver) fitsInEveryLanguage() {
+	d.T.Helper()
+	all := catalogues(d.T)
+	for _, width := range []int64{320, paneltest.Phone, 768, paneltest.Desktop, 1920} {
+		for _, locale := range languages()[1:] { // the first is English
+			d.Do(chromedp.EmulateViewport(width, 900))
+			restore := d.Translate(locale, all[locale])
+			d.fitsNow(fmt.Sprintf("%s at %d px", locale, width))
+			restore()
 		}
 	}
 }

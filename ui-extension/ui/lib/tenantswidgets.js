@@ -18,6 +18,21 @@ define(["aps/Button", "aps/Output", "aps/Status", "app/lib/words"], function (Bu
         return { name: name, field: field, sortable: false, renderCell: shown(text) };
     };
 
+    /* breakable is a column of names without spaces, such as domains, which would make the list wider than the screen. */
+    const breakable = function (name, field, text) {
+        const draw = shown(text);
+        return {
+            name: name,
+            field: field,
+            sortable: false,
+            renderCell: function (row) {
+                const output = draw(row);
+                output.domNode.style.overflowWrap = "anywhere";
+                return output;
+            }
+        };
+    };
+
     /* credentials returns the credentials of an instance's application with their ends. */
     const credentials = function (t, application) {
         if (!application) {
@@ -52,7 +67,7 @@ define(["aps/Button", "aps/Output", "aps/Status", "app/lib/words"], function (Bu
 
     const columns = function (t, handlers) {
         return [
-            column(t("Reseller"), "name", function (row) { return row.name; }),
+            breakable(t("Reseller"), "name", function (row) { return row.name; }),
             {
                 name: t("State"),
                 field: "state",
@@ -62,7 +77,7 @@ define(["aps/Button", "aps/Output", "aps/Status", "app/lib/words"], function (Bu
             column(t("Days Left"), "daysLeft", function (row) { return row.expiresAt ? String(row.daysLeft) : "–"; }),
             column(t("Valid Until"), "expiresAt", function (row) { return row.expiresAt ? words.date(row.expiresAt) : t("No token is stored"); }),
             column(t("Next Renewal"), "nextRenewalAt", function (row) { return row.nextRenewalAt ? words.date(row.nextRenewalAt) : t("None planned"); }),
-            column(t("Directory"), "directory", function (row) { return row.directory || t("Not set"); }),
+            breakable(t("Directory"), "directory", function (row) { return row.directory || t("Not set"); }),
             {
                 name: t("Actions"),
                 field: "id",
