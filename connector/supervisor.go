@@ -14,7 +14,7 @@ import (
 func supervise(ctx context.Context, log *slog.Logger) (end func()) {
 	tell := func(state string) {
 		if _, err := daemon.SdNotify(false, state); err != nil {
-			log.Warn("the service manager could not be told", "state", state, "err", err)
+			log.Warn("notifying the service manager failed", "state", state, "err", err)
 		}
 	}
 	tell(daemon.SdNotifyReady)

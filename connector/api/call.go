@@ -144,11 +144,11 @@ func (h *Handler) log(c *call, err error, more slog.Attr) {
 	if c.client.Name != "" {
 		attrs = append(attrs, slog.String("client", c.client.Name))
 	} else if err != nil && level < slog.LevelError {
-		ok, suppressed := h.unknown.Allow()
+		ok, skipped := h.unknown.Allow()
 		if !ok {
 			return
 		}
-		attrs = append(attrs, slog.String("address", h.peers.Of(c.Request()).String()), slog.Int("suppressed", suppressed))
+		attrs = append(attrs, slog.String("address", h.peers.Of(c.Request()).String()), slog.Int("skipped", skipped))
 	}
 	h.cfg.Log.LogAttrs(c.ctx(), level, "token API answered", attrs...)
 }

@@ -261,11 +261,11 @@ func (h *Handler) log(c *call, err error, took time.Duration) {
 	if c.client.Name != "" {
 		attrs = append(attrs, slog.String("client", c.client.Name))
 	} else if err != nil && level < slog.LevelError {
-		ok, suppressed := h.unknown.Allow()
+		ok, skipped := h.unknown.Allow()
 		if !ok {
 			return
 		}
-		attrs = append(attrs, slog.String("address", h.peers.Of(c.r).String()), slog.Int("suppressed", suppressed))
+		attrs = append(attrs, slog.String("address", h.peers.Of(c.r).String()), slog.Int("skipped", skipped))
 	}
 	h.cfg.Log.LogAttrs(ctx, level, "egress answered", attrs...)
 }

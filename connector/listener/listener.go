@@ -114,10 +114,10 @@ func (l *Listener) Accept() (net.Conn, error) {
 		accepted.Close()
 		<-l.slots
 		l.cfg.Refused(TooMany)
-		if ok, suppressed := l.refused.Allow(); ok {
+		if ok, skipped := l.refused.Allow(); ok {
 			l.cfg.Log.LogAttrs(context.Background(), slog.LevelWarn,
 				"closing connections of a client that has too many: if it is a proxy, list it in trustedProxies",
-				slog.String("client", client.String()), slog.Int("per_client", l.cfg.PerClient), slog.Int("suppressed", suppressed))
+				slog.String("client", client.String()), slog.Int("per_client", l.cfg.PerClient), slog.Int("skipped", skipped))
 		}
 	}
 }
@@ -135,9 +135,9 @@ func (l *Listener) take() bool {
 		return true
 	default:
 	}
-	if ok, suppressed := l.full.Allow(); ok {
+	if ok, skipped := l.full.Allow(); ok {
 		l.cfg.Log.LogAttrs(context.Background(), slog.LevelWarn, "listener is full: further connections wait",
-			slog.Int("max", l.cfg.Max), slog.Int("suppressed", suppressed))
+			slog.Int("max", l.cfg.Max), slog.Int("skipped", skipped))
 	}
 	select {
 	case l.slots <- struct{}{}:
@@ -153,9 +153,9 @@ func (l *Listener) report(err error) {
 		return
 	}
 	l.cfg.Refused(Failed)
-	if ok, suppressed := l.failed.Allow(); ok {
+	if ok, skipped := l.failed.Allow(); ok {
 		l.cfg.Log.LogAttrs(context.Background(), slog.LevelError, "accepting a connection failed",
-			slog.Any("err", err), slog.Int("suppressed", suppressed))
+			slog.Any("err", err), slog.Int("skipped", skipped))
 	}
 }
 

@@ -206,8 +206,8 @@ func TestAccept_ReportsFailures(t *testing.T) {
 		time.Sleep(time.Minute) // in the bubble
 		h.queue.arrivals <- &net.OpError{Op: "accept", Err: syscall.EMFILE}
 		synctest.Wait()
-		if got := h.log.String(); strings.Count(got, "level=ERROR") != 2 || !strings.Contains(got, "suppressed=19") {
-			t.Errorf("log a minute later = %s, want a second error that counts the suppressed ones", got)
+		if got := h.log.String(); strings.Count(got, "level=ERROR") != 2 || !strings.Contains(got, "skipped=19") {
+			t.Errorf("log a minute later = %s, want a second error that counts the skipped ones", got)
 		}
 		if _, c := h.arrive("192.0.2.1"); c == nil {
 			t.Error("a connection after failures was not accepted: they must give their slots back")

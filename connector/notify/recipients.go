@@ -184,7 +184,7 @@ func (s *Service) notSent(ctx context.Context, a *Announcement, channel string, 
 func (s *Service) logQueued(ctx context.Context, channel string, notices []Notice) {
 	s.cfg.Observe(channel, sent)
 	for _, n := range notices {
-		s.cfg.Log.InfoContext(ctx, "notice sent", "tenant", n.TenantID, "notice", n.ID, "channel", channel, "kind", n.Kind, "together", len(notices))
+		s.cfg.Log.InfoContext(ctx, "notice sent", "tenant", n.TenantID, "notice", n.ID, "channel", channel, "kind", n.Kind, "notices", len(notices))
 	}
 }
 

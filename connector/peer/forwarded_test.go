@@ -18,7 +18,7 @@ func TestReader_FindsTheClient(t *testing.T) {
 		want    string
 	}{
 		"no proxy":                        {"", outside, nil, "198.51.100.9"},
-		"header of a stranger":            {"", outside, []string{"X-Forwarded-For: 192.0.2.1"}, "198.51.100.9"},
+		"header of another network":       {"", outside, []string{"X-Forwarded-For: 192.0.2.1"}, "198.51.100.9"},
 		"one hop":                         {"", proxy, []string{"X-Forwarded-For: 192.0.2.1"}, "192.0.2.1"},
 		"with a port":                     {"", proxy, []string{"X-Forwarded-For: 198.51.100.1:17085"}, "198.51.100.1"},
 		"IPv6":                            {"", proxy, []string{"X-Forwarded-For: 2001:db8::1"}, "2001:db8::1"},
@@ -60,7 +60,7 @@ func TestReader_FindsTheClient(t *testing.T) {
 		"X-Real-IP is not configured":     {"", proxy, []string{"X-Real-IP: 203.0.113.5"}, "10.0.0.1"},
 		"X-Real-IP":                       {peer.RealIP, proxy, []string{"X-Real-IP: 192.0.2.1", "X-Forwarded-For: 203.0.113.5"}, "192.0.2.1"},
 		"X-Real-IP, twice":                {peer.RealIP, proxy, []string{"X-Real-IP: 203.0.113.5", "X-Real-IP: 192.0.2.1"}, "10.0.0.1"},
-		"X-Real-IP of a stranger":         {peer.RealIP, outside, []string{"X-Real-IP: 203.0.113.5"}, "198.51.100.9"},
+		"X-Real-IP of another network":    {peer.RealIP, outside, []string{"X-Real-IP: 203.0.113.5"}, "198.51.100.9"},
 		"proxy that is reached over IPv6": {"", "[::ffff:10.0.0.1]:5000", []string{"X-Forwarded-For: 192.0.2.1"}, "192.0.2.1"},
 	} {
 		t.Run(name, func(t *testing.T) {
