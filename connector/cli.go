@@ -29,8 +29,8 @@ type commands struct {
 	Customers  customersCommand  `cmd:"" help:"List a partner's customers, and consent for the application in their directories."`
 	Notify     notifyCommand     `cmd:"" help:"Try the channels of notices."`
 	Clients    clientsCommand    `cmd:"" help:"Add, list, rotate and remove clients of the token API."`
-	Import     importCommand     `cmd:"" help:"Make refresh tokens that another program has the grants of tenants, after every check of a consent."`
-	Export     exportCommand     `cmd:"" help:"Give copies of refresh tokens to another program, sealed to the recipients in the configuration (export.recipients)."`
+	Import     importCommand     `cmd:"" help:"Import refresh tokens from another program, after every check of a consent."`
+	Export     exportCommand     `cmd:"" help:"Export copies of refresh tokens for another program, encrypted for the recipients in the configuration (export.recipients)."`
 	Package    packageCommand    `cmd:"" help:"Build or check the package for the platform."`
 	Doctor     doctorCommand     `cmd:"" help:"Diagnose a deployment, and with --tenant a refresh token, and recommend what to do."`
 	Register   registerCommand   `cmd:"" help:"Import the package into a platform, and create or upgrade the instance. Repeating the call changes nothing."`
@@ -49,7 +49,7 @@ type console struct {
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	var c commands
 	parser, err := kong.New(&c, kong.Name("connector"), kong.Writers(stdout, stderr), kong.UsageOnError(),
-		kong.Description("Obtains, renews, guards and lends the Microsoft refresh tokens of CSP partners."))
+		kong.Description("Obtains, renews and guards the Microsoft refresh tokens of CSP partners, and issues access tokens from them."))
 	if err != nil {
 		return err
 	}

@@ -123,7 +123,7 @@ type removeInstance struct {
 	configFile
 	Key    string   `arg:"" help:"The instance, by its consumer key."`
 	Tenant []string `help:"Remove this tenant, which the platform does not know, and keep the instance. Repeatable." placeholder:"ID"`
-	Force  bool     `help:"Remove. The refresh tokens are destroyed; Microsoft is told nothing."`
+	Force  bool     `help:"Remove. The refresh tokens are destroyed; Microsoft is not informed."`
 }
 
 // Run removes an instance, or tenants of it.

@@ -18,7 +18,7 @@ import (
 
 type renewalsCommand struct {
 	Status renewalsStatus `cmd:"" help:"Show whether renewals are paused, until when, who ordered it and why."`
-	Pause  renewalsPause  `cmd:"" help:"Let no replica begin scheduled renewals until a time. Tokens that would end meanwhile are still renewed."`
+	Pause  renewalsPause  `cmd:"" help:"Stop all replicas from beginning scheduled renewals until a time. Tokens that would end meanwhile are still renewed."`
 	Resume renewalsResume `cmd:"" help:"End a pause now."`
 }
 
@@ -43,7 +43,7 @@ type renewalsPause struct {
 	configFile
 	Cloud  string    `help:"Only renewals in this cloud. Default: in all clouds." placeholder:"CLOUD"`
 	Until  time.Time `help:"When the pause ends automatically, for example 2026-12-01T06:00:00Z; at most 7 days from now. Default: in 24 hours." placeholder:"TIME"`
-	Reason string    `help:"Why, for those who wonder." placeholder:"TEXT"`
+	Reason string    `help:"Why, for whoever sees the pause." placeholder:"TEXT"`
 }
 
 // Run pauses renewals.

@@ -12,7 +12,7 @@ import (
 type tenantsRemove struct {
 	configFile
 	tenantName
-	Force bool `help:"Remove. The refresh token is destroyed; Microsoft is told nothing."`
+	Force bool `help:"Remove. The refresh token is destroyed; Microsoft is not informed."`
 }
 
 // Run removes a tenant.

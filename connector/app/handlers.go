@@ -61,7 +61,7 @@ func schemaOf(p *pack.Package) func(service string, version int) ([]byte, bool) 
 func (a *App) newAPI() (*api.Handler, error) {
 	requests := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "connector_api_requests_total",
-		Help: "Requests to the token API by protocol (oauth, identity, rest), client (empty for an unknown key), api (of a lending) and result: ok or a failure code.",
+		Help: "Requests to the token API by protocol (oauth, identity, rest), client (empty for an unknown key), api (that an access token was requested for) and result: ok or a failure code.",
 	}, []string{"protocol", "client", "api", "result"})
 	a.registry.MustRegister(requests)
 	authorities, err := authoritiesOf(a.cfg.API.ClientCAFile)
