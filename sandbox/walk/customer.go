@@ -10,8 +10,8 @@ import (
 	"azure-partner-connector/sandbox/world"
 )
 
-// lendForCustomer borrows for Fjord Foods, a customer of Alpine Cloud, once the provider has allowed it. The application consents there through Partner Center, for
-// Azure only, with an access token that it borrowed.
+// lendForCustomer borrows for Fjord Foods, a customer of Alpine Cloud, once the provider has allowed it. The application consents
+// there through Partner Center, for Azure only, with an access token that it borrowed.
 func lendForCustomer(ctx context.Context, w *walker) (string, error) {
 	if err := w.refusedFor(ctx, "arm", world.FjordDomain, "customers_not_allowed"); err != nil {
 		return "", err

@@ -138,7 +138,7 @@ func longLife(ctx context.Context, w *walker) (string, error) {
 	if _, err := w.borrow(ctx, world.Rita, "partnercenter"); err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("renewed 9 times, active, %d days left, still lends", st.DaysLeft), nil
+	return fmt.Sprintf("renewed 9 times, active, %d days left, access tokens are still issued", st.DaysLeft), nil
 }
 
 func expired(ctx context.Context, w *walker) (string, error) {
@@ -154,7 +154,7 @@ func expired(ctx context.Context, w *walker) (string, error) {
 	if !errors.As(err, &refused) || refused.Details.Code != "grant_expired" {
 		return "", fmt.Errorf("lending was not refused with grant_expired: %w", err)
 	}
-	return fmt.Sprintf("%s: %q, and nothing is lent", st.State, st.Failure.Message), nil
+	return fmt.Sprintf("%s: %q, and nothing is issued", st.State, st.Failure.Message), nil
 }
 
 func history(ctx context.Context, w *walker) (string, error) {

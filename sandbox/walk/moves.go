@@ -40,7 +40,7 @@ func refuseMove(ctx context.Context, w *walker) (string, error) {
 		return "", fmt.Errorf("borrowing after the link is back: %w", err)
 	}
 	_, err = w.active(ctx, world.Bjorn, world.BalticAdmin)
-	return fmt.Sprintf("%q; while no account is linked, nothing is issued; the same token lends afterwards", refused.Message), err
+	return fmt.Sprintf("%q; while no account is linked, nothing is issued; the same token works afterwards", refused.Message), err
 }
 
 // allowMove moves the subscription once the operator allows it: the token of the old account is gone, and so is its access.
@@ -127,5 +127,5 @@ func forgotten(ctx context.Context, w *walker) (string, error) {
 	if err != nil || again.Created {
 		return "", fmt.Errorf("registering again did %+v: %w", again, err)
 	}
-	return "a new root resource takes the place of the old one, and the same token lends; the tenant that the platform lost is listed, and removed by command", nil
+	return "a new root resource takes the place of the old one, and the same token works; the tenant that the platform lost is listed, and removed by command", nil
 }

@@ -181,7 +181,7 @@ func suspension(ctx context.Context, w *walker) (string, error) {
 		return "", fmt.Errorf("borrowing after the subscription was resumed: %w", err)
 	}
 	_, err = w.active(ctx, world.Bjorn, world.BalticAdmin)
-	return "meanwhile nothing is issued, no consent begins, and the platform shows the status; afterwards the same token lends", err
+	return "meanwhile nothing is issued, no consent begins, and the platform shows the status; afterwards the same token works", err
 }
 
 func rotateSecret(ctx context.Context, w *walker) (string, error) {

@@ -17,7 +17,7 @@ define([
     const pageLength = 500;
     const soon = 30 * 24 * 60 * 60 * 1000;
     // Consents for all stop after so many failures in a row that are about no customer.
-    const patience = 3;
+    const mostFailures = 3;
 
     /* refused says whether the last access token for a customer was refused after the consent. */
     const refused = function (customer) {
@@ -213,7 +213,7 @@ define([
                 const text = t("Consents granted: __granted__ of __all__. Failed: __failed__.", values());
                 setRunning(false);
                 draw();
-                if (stopped && inARow >= patience) {
+                if (stopped && inARow >= mostFailures) {
                     panel.showMessage("error", [text, lastRefusal].join(" "));
                 } else if (failed) {
                     panel.showMessage("warning", [text, t("See the list for the reasons.")].join(" "));
@@ -223,7 +223,7 @@ define([
                 dom.restoreFocus(widget(widget("all").get("disabled") ? "reload" : "all"));
             };
             const next = function () {
-                if (stopping || inARow >= patience || !todo.length) {
+                if (stopping || inARow >= mostFailures || !todo.length) {
                     end();
                     return;
                 }
