@@ -107,7 +107,7 @@ func TestDoctor_HealthyDeployment(t *testing.T) {
 	got := d.run("doctor", "--config", d.config, "--tenant", d.tenant(), "--log")
 	d.hideStored()
 	d.checkSecrets(got.stdout + got.stderr)
-	d.check("doctor", got, 0, "27 ok, 0 with a warning, 0 failed; reference ")
+	d.check("doctor", got, 0, "28 ok, 0 with a warning, 0 failed; reference ")
 	for _, check := range []string{
 		"configuration", "keys", "database", "seals", "clock", "cloud global", "instance " + d.world.Key, "tenant", "settings",
 		"directory", "grant", "renewal", "mfa", "api partnercenter", "api graph", "api arm", "roles", "credentials",
