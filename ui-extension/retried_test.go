@@ -14,13 +14,13 @@ import (
 
 // The screens say "start again in some minutes" instead of "it is tried again" where only renewals are retried.
 func TestFailure_KnowsWhatRenewalsRetry(t *testing.T) {
-	script, err := os.ReadFile("ui/lib/failure.js")
+	script, err := os.ReadFile("ui/lib/connector.js")
 	if err != nil {
 		t.Fatal(err)
 	}
 	list := regexp.MustCompile(`const retried = \[([^\]]*)\]`).FindSubmatch(script)
 	if list == nil {
-		t.Fatal("failure.js has no list of retried failures")
+		t.Fatal("connector.js has no list of retried failures")
 	}
 	var got []string
 	for _, name := range regexp.MustCompile(`"([a-z_]+)"`).FindAllSubmatch(list[1], -1) {
@@ -35,6 +35,6 @@ func TestFailure_KnowsWhatRenewalsRetry(t *testing.T) {
 	slices.Sort(got)
 	slices.Sort(want)
 	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("retried failures of Microsoft (-failure.Codes +failure.js):\n%s", diff)
+		t.Errorf("retried failures of Microsoft (-failure.Codes +connector.js):\n%s", diff)
 	}
 }

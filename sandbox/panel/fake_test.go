@@ -1,6 +1,7 @@
 package panel_test
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -17,10 +18,15 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/fstest"
 	"time"
 
+	azurepartner "azure-partner-connector"
 	"azure-partner-connector/connector/failure"
+	"azure-partner-connector/connector/platform/pack"
 	"azure-partner-connector/sandbox/panel"
+	"azure-partner-connector/schemas"
+	uiextension "azure-partner-connector/ui-extension"
 )
 
 const (
@@ -293,8 +299,26 @@ func (p *platform) Files(_ context.Context, id string) (fs.FS, error) {
 	if id != packageID {
 		return nil, fs.ErrNotExist
 	}
-	return os.DirFS("../../ui-extension"), nil
+	return packed()
 }
+
+// packed returns the files of the package as it is delivered, by path.
+var packed = sync.OnceValues(func() (fs.FS, error) {
+	p, err := pack.Load(azurepartner.Manifest(), schemas.Files, uiextension.Files())
+	if err != nil {
+		return nil, err
+	}
+	archive, err := p.Build()
+	if err != nil {
+		return nil, err
+	}
+	files, err := pack.Files(bytes.NewReader(archive), int64(len(archive)))
+	found := make(fstest.MapFS)
+	for name, content := range files {
+		found[name] = &fstest.MapFile{Data: content}
+	}
+	return found, err
+})
 
 func (p *platform) Resources(_ context.Context, userID, typeID string) ([]json.RawMessage, error) {
 	p.mu.Lock()

@@ -282,10 +282,10 @@ func panelTexts(t *testing.T) []string {
 }
 
 func TestWords_CoverEveryStateAndAction(t *testing.T) {
-	words := sources(t)["ui/lib/words.js"]
+	words := sources(t)["ui/lib/connector.js"]
 	for _, state := range token.States() {
 		if !strings.Contains(words, "\n                "+string(state)+": {") {
-			t.Errorf("words.js has no word for the state %s", state)
+			t.Errorf("connector.js has no word for the state %s", state)
 		}
 	}
 	for _, action := range []audit.Action{
@@ -295,12 +295,12 @@ func TestWords_CoverEveryStateAndAction(t *testing.T) {
 		audit.GrantForgotten, audit.GrantExported, audit.TokenLent, audit.LendingRefused, audit.CallRefused, audit.LimitReached,
 	} {
 		if !strings.Contains(words, strconv.Quote(string(action))) {
-			t.Errorf("words.js has no word for the action %s", action)
+			t.Errorf("connector.js has no word for the action %s", action)
 		}
 	}
 	for _, api := range token.APIs() {
 		if !strings.Contains(words, strconv.Quote(string(api))) {
-			t.Errorf("words.js has no word for the api %s", api)
+			t.Errorf("connector.js has no word for the api %s", api)
 		}
 	}
 }

@@ -6,11 +6,9 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
-	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
 	"github.com/google/go-cmp/cmp"
 
@@ -207,38 +205,6 @@ func TestToken_ChoosesTheTenantOfTheSubscription(t *testing.T) {
 	d := open(t, p, ux1)
 	d.State("active")
 	d.WaitText("more than one Azure Partner subscription")
-}
-
-func TestToken_FewRequests(t *testing.T) {
-	t.Parallel()
-	p := newPlatform(t)
-	d := logIn(t, p, "")
-	d.Do(chromedp.Navigate("about:blank"))                     // ends what the home page still loads
-	ours := regexp.MustCompile(`/aps/2/(packages|resources)/`) // files of the package and answers of hooks, not the panel's own
-	var requests, size atomic.Int64
-	err := chromedp.Listen(d.Ctx, func(event any) {
-		switch e := event.(type) {
-		case *network.EventRequestWillBeSent:
-			if ours.MatchString(e.Request.URL) {
-				requests.Add(1)
-			}
-		case *network.EventLoadingFinished:
-			size.Add(int64(e.EncodedDataLength))
-		}
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	d.Do(chromedp.Navigate(d.URL + "/" + ux1))
-	d.State("active")
-	d.WaitText("Automatic renewal")
-	if got, limit := requests.Load(), int64(17); got >= limit {
-		t.Errorf("requests for the first rendering = %d, want fewer than %d", got, limit)
-	}
-	if got, limit := size.Load(), int64(150<<10); got >= limit {
-		t.Errorf("bytes for the first rendering = %d, want fewer than %d", got, limit)
-	}
-	t.Logf("%d requests, %d bytes", requests.Load(), size.Load())
 }
 
 func TestToken_HistoryNamesNoPartOfTheProgram(t *testing.T) {

@@ -50,7 +50,7 @@ const (
 	meta   = "APP-META.xml"
 	app    = "schemas/app.schema"
 	tenant = "schemas/tenant.schema"
-	words  = "ui/lib/words.js"
+	words  = "ui/lib/connector.js"
 	id     = "http://aps.example.com/azure-partner-connector"
 )
 
@@ -134,10 +134,10 @@ func TestCheck_FindsMutationsOfOurPackage(t *testing.T) {
 		"filter with an unknown property":   {mutation{meta, `collection="true"`, `collection="true" filter="eq(tokenStatusses,active)"`}, refused, "the property tokenStatusses"},
 		"param of an unknown type":          {mutation{meta, "<controls>", `<params><param name="x" type="strng"></param></params><controls>`}, refused, `no type "strng"`},
 		"unknown widget":                    {mutation{"ui/plugins/token-tile.js", `"aps/Status"`, `"aps/State"`}, advice, "the module aps/State"},
-		"unknown widget in a tree":          {mutation{"ui/lib/groups.js", `["aps/Output"`, `["aps/Ouput"`}, advice, "the module aps/Ouput"},
+		"unknown widget in a tree":          {mutation{"ui/lib/status.js", `["aps/Output"`, `["aps/Ouput"`}, advice, "the module aps/Ouput"},
 		"type of a misspelt namespace":      {mutation{app, "http://aps-standard.org/types/core/account/1.0", "http://aps-standard.org/type/core/account/1.0"}, advice, "of another package"},
 		"unknown module of our own":         {mutation{"ui/ux1/token.js", `"app/lib/token"`, `"app/lib/tokens"`}, advice, "the module app/lib/tokens"},
-		"unknown module beside it":          {mutation{"ui/plugins/token-tile.js", `"../lib/words"`, `"../lib/word"`}, advice, "the module ../lib/word"},
+		"unknown module beside it":          {mutation{"ui/plugins/token-tile.js", `"../lib/connector"`, `"../lib/conector"`}, advice, "the module ../lib/conector"},
 		"unknown module of a page":          {mutation{"ui/classic/token.html", `"app/lib/token"`, `"app/lib/tokens"`}, advice, "the module app/lib/tokens"},
 		"script with a lost bracket":        {mutation{"ui/ux1/token.js", "});", "}"}, refused, "syntax error"},
 		"script with a lost quote":          {mutation{words, `t("Active")`, `t("Active)`}, refused, "syntax error"},

@@ -41,6 +41,7 @@ func Load(manifest []byte, schemas, ui fs.FS) (*Package, error) {
 	if err := p.checkPrivileges(); err != nil {
 		return nil, err
 	}
+	trimComments(p.files)
 	return p, trimEnglish(p.files)
 }
 

@@ -228,3 +228,34 @@ func TestLoad_ShipsNoEnglishTextTwice(t *testing.T) {
 		t.Errorf("the German catalogue of the package has %d texts, want all", len(german))
 	}
 }
+
+// TestLoad_ShipsNoCommentLines: comments of scripts are for readers of the sources, so the package has none on lines of their own.
+func TestLoad_ShipsNoCommentLines(t *testing.T) {
+	for name, content := range repositoryFiles(t) {
+		for i, line := range strings.Split(content, "\n") {
+			if text := strings.TrimSpace(line); path.Ext(name) == ".js" && (strings.HasPrefix(text, "/*") || strings.HasPrefix(text, "//")) {
+				t.Errorf("%s:%d of the package is a comment: %s", name, i+1, text)
+			}
+		}
+	}
+}
+
+func TestTrimComments(t *testing.T) {
+	for name, tc := range map[string]struct{ source, want string }{
+		"comments": {
+			"/*\n * About\n ** it. **/\ndefine([], function () {\n    // why\n    return 1; // one\n    /* what */\n});\n",
+			"define([], function () {\n    return 1; // one\n});\n",
+		},
+		"code between comments": {"/* a */ one(); /* b */\ntwo();\n", "/* a */ one(); /* b */\ntwo();\n"},
+		"text":                  {"one(`\n// two\n`);\n// three\n", "one(`\n// two\n`);\n// three\n"},
+		"broken":                {"// one\ntwo(\n", "// one\ntwo(\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			files := map[string][]byte{"ui/ux1/box.js": []byte(tc.source)}
+			pack.TrimComments(files)
+			if got := string(files["ui/ux1/box.js"]); got != tc.want {
+				t.Errorf("TrimComments(%q) = %q, want %q", tc.source, got, tc.want)
+			}
+		})
+	}
+}

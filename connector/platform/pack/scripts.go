@@ -5,6 +5,7 @@ import (
 	"errors"
 	"maps"
 	"path"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -22,6 +23,36 @@ var modules = []string{
 	"aps/TextArea", "aps/TextBox", "aps/Tile", "aps/Tiles", "aps/Toolbar", "aps/ToolbarButton", "aps/UserInfo", "aps/View",
 	"aps/_PopupView", "aps/_View", "aps/alert", "aps/common", "aps/confirm", "aps/i18n", "aps/load", "aps/nav/ViewPlugin",
 	"aps/parser", "aps/ready", "aps/tiles/UsageInfoTile", "aps/xhr",
+}
+
+// commentLines matches a comment that has its lines to itself.
+var commentLines = regexp.MustCompile(`(?m)^[ \t]*(?://[^\n]*|/\*(?:[^*]|\*+[^*/])*\*+/[ \t]*)\n`)
+
+// trimComments removes from scripts the comments that have their lines to themselves: a fifth of what a screen loads, for readers
+// of the sources only. A script that would do something else without them, because a text looks like a comment, stays as it is.
+func trimComments(files map[string][]byte) {
+	for name, content := range files {
+		if !strings.HasPrefix(name, "ui/") || path.Ext(name) != ".js" {
+			continue
+		}
+		trimmed := commentLines.ReplaceAll(content, nil)
+		before, err := meaning(content)
+		if err != nil {
+			continue // the check of the package tells
+		}
+		if after, err := meaning(trimmed); err == nil && after == before {
+			files[name] = trimmed
+		}
+	}
+}
+
+// meaning returns a script without its comments and its layout.
+func meaning(script []byte) (string, error) {
+	tree, err := js.Parse(parse.NewInputBytes(bytes.Clone(script)), js.Options{})
+	if err != nil {
+		return "", err
+	}
+	return tree.JSString(), nil
 }
 
 // A scriptText is a text that a script translates.

@@ -2,8 +2,10 @@
  * Shows a screen in a page of a classic panel, where every screen is a page of its own. lib/ux1 describes what it passes
  * to the screen. The page also requires aps/ready!.
  */
-define(["aps/load", "dijit/registry", "aps/Message", "app/lib/words"], function (load, registry, Message, words) {
+define(["aps/load", "dijit/registry", "aps/Message", "app/lib/connector"], function (load, registry, Message, connector) {
     "use strict";
+
+    const { words } = connector;
 
     return function (screen, prefix) {
         const message = prefix + "-message";

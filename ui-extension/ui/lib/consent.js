@@ -22,8 +22,10 @@
  * (docs/reference/microsoft-identity.md §9). Which consent is under way is in the connector's status, so that a reload or
  * another tab goes on with it.
  */
-define(["app/lib/failure"], function (failures) {
+define(["app/lib/connector"], function (connector) {
     "use strict";
+
+    const { failures } = connector;
 
     const pollEvery = 2000;
     // The connector reports a timeout itself, so polling continues for this much longer.

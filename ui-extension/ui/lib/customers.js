@@ -6,13 +6,13 @@
 define([
     "aps/confirm",
     "aps/Memory",
-    "app/lib/operations",
-    "app/lib/failure",
-    "app/lib/words",
+    "app/lib/connector",
     "app/lib/customerswidgets",
     "app/lib/dom"
-], function (confirm, Memory, operationsOf, failures, words, widgets, dom) {
+], function (confirm, Memory, connector, widgets, dom) {
     "use strict";
+
+    const { operations: operationsOf, failures, words } = connector;
 
     const pageLength = 500;
     const soon = 30 * 24 * 60 * 60 * 1000;
@@ -24,7 +24,7 @@ define([
         return Boolean(customer.lastFailure) && !(customer.consentedAt && new Date(customer.consentedAt) > new Date(customer.lastAt));
     };
 
-    /* stateOf returns what is most urgent about a customer: a key of words.customerStates. */
+    /* stateOf returns what is most urgent about a customer: a key of states in lib/customerswidgets. */
     const stateOf = function (customer, now) {
         if (!customer.active) {
             return "none";
@@ -70,7 +70,7 @@ define([
         };
 
         const rowOf = function (customer) {
-            const states = words.customerStates(t);
+            const states = widgets.states(t);
             const state = stateOf(customer, now);
             return {
                 id: customer.directory,
@@ -79,7 +79,7 @@ define([
                 state: state,
                 stateText: states[state].label,
                 endsAt: customer.endsAt || "",
-                consent: words.customerConsent(t, customer),
+                consent: widgets.consent(t, customer),
                 refusal: refusals[customer.directory] || "",
                 lastAt: customer.lastAt || "",
                 removable: customer.consent === "yes" && !customer.outdated,

@@ -2,10 +2,48 @@
  * The widgets of the screen "Customers". It uses only widgets and properties that real packages use, too
  * (docs/reference/aps-ui.md §2.3). lib/ux1 describes panel.
  */
-define(["aps/Button", "aps/Output", "aps/Status", "app/lib/failure", "app/lib/words"], function (Button, Output, Status, failures, words) {
+define(["aps/Button", "aps/Output", "aps/Status", "app/lib/connector"], function (Button, Output, Status, connector) {
     "use strict";
 
+    const { failures, words } = connector;
+
     const whole = "md-12 xs-12";
+
+    /* states returns the statusInfo of aps/Status for customers. */
+    const states = function (t) {
+        return {
+            ready: { label: t("Ready"), type: "success", icon: "fa-check" },
+            ending: { label: t("Relationship Ends Soon"), type: "warning", icon: "fa-clock-o" },
+            outdated: { label: t("Consent Outdated"), type: "warning", icon: "fa-exclamation" },
+            missing: { label: t("Consent Missing"), type: "warning", icon: "fa-exclamation" },
+            unknown: { label: t("Consent Unknown"), type: "muted", icon: "fa-question" },
+            refused: { label: t("Access Refused"), type: "danger", icon: "fa-bolt" },
+            none: { label: t("No Relationship"), type: "muted", icon: "fa-minus" }
+        };
+    };
+
+    /* relationship returns the text for a customer's active relationship. */
+    const relationship = function (t, customer) {
+        if (!customer.active) {
+            return t("None active");
+        }
+        if (!customer.endsAt) {
+            return t("Active");
+        }
+        const values = { date: words.date(customer.endsAt) };
+        return customer.autoExtends ? t("Until __date__, then extended automatically", values) : t("Until __date__", values);
+    };
+
+    /* consent returns the text for the application's consent in a customer's directory. */
+    const consent = function (t, customer) {
+        if (customer.outdated) {
+            return t("Granted on __date__, with different permissions than now", { date: words.date(customer.consentedAt) });
+        }
+        if (customer.consent === "yes") {
+            return customer.consentedAt ? t("Granted on __date__", { date: words.date(customer.consentedAt) }) : t("Granted");
+        }
+        return customer.consent === "no" ? t("Missing") : t("Unknown");
+    };
 
     /* lastText returns how the last request for an access token of a customer ended. What a lacking consent means is on the button. */
     const lastText = function (t, customer) {
@@ -34,9 +72,9 @@ define(["aps/Button", "aps/Output", "aps/Status", "app/lib/failure", "app/lib/wo
                 name: t("State"),
                 field: "stateText",
                 sortable: true,
-                renderCell: function (row) { return new Status({ statusInfo: words.customerStates(t), status: row.state }); }
+                renderCell: function (row) { return new Status({ statusInfo: states(t), status: row.state }); }
             },
-            column(t("Relationship"), "endsAt", function (row) { return words.relationship(t, row.customer); }),
+            column(t("Relationship"), "endsAt", function (row) { return relationship(t, row.customer); }),
             column(t("Consent"), "consent", function (row) { return row.refusal || row.consent; }),
             column(t("Last Access Token"), "lastAt", function (row) { return lastText(t, row.customer); })
         ].concat(readOnly ? [] : [
@@ -58,7 +96,7 @@ define(["aps/Button", "aps/Output", "aps/Status", "app/lib/failure", "app/lib/wo
         ]);
     };
 
-    return function (panel, handlers, readOnly) {
+    const widgets = function (panel, handlers, readOnly) {
         const t = panel.t;
         const output = function (name) { return ["aps/Output", { id: panel.id(name), gridSize: whole, value: "" }]; };
         const button = function (name, label, properties) {
@@ -93,4 +131,7 @@ define(["aps/Button", "aps/Output", "aps/Status", "app/lib/failure", "app/lib/wo
             ]]
         ];
     };
+    widgets.states = states;
+    widgets.consent = consent;
+    return widgets;
 });

@@ -6,13 +6,13 @@
  */
 define([
     "aps/confirm",
-    "app/lib/operations",
-    "app/lib/failure",
-    "app/lib/words",
+    "app/lib/connector",
     "app/lib/settingswidgets",
     "app/lib/dom"
-], function (confirm, operationsOf, failures, words, widgets, dom) {
+], function (confirm, connector, widgets, dom) {
     "use strict";
+
+    const { operations: operationsOf, failures, words } = connector;
 
     const readable = ["applicationId", "applicationSecretEnd", "nextApplicationSecretEnd"];
     const certificates = ["applicationCertificate", "nextApplicationCertificate"];

@@ -1,10 +1,14 @@
 /*
- * The texts of the status group, derived from the connector's token status. Times are RFC 3339 or null, for which there
- * is a text, too.
+ * What several screens show of a token: its status, from the connector's token status, and its history. Times are RFC 3339 or
+ * null, for which there is a text, too. The widgets are only those that real packages use, with their properties
+ * (docs/reference/aps-ui.md §2.3). lib/ux1 describes panel.
  */
-define(["app/lib/words", "app/lib/failure"], function (words, failures) {
+define(["aps/Status", "aps/Memory", "app/lib/connector", "app/lib/dom"], function (Status, Memory, connector, dom) {
     "use strict";
 
+    const { failures, words, eventTexts } = connector;
+
+    const whole = "md-12 xs-12";
     const apis = ["partnercenter", "graph", "arm"];
 
     const lastRenewal = function (t, last) {
@@ -87,16 +91,6 @@ define(["app/lib/words", "app/lib/failure"], function (words, failures) {
         }).join("; ");
     };
 
-    /* waitingValues returns the values of the texts about a consent that waits. */
-    const waitingValues = function (t, waiting) {
-        return {
-            who: words.person(t, waiting.consentedBy),
-            before: words.person(t, waiting.replaces),
-            when: words.time(waiting.consentedAt),
-            until: words.time(waiting.expiresAt)
-        };
-    };
-
     const fieldTexts = function (t, s) {
         const texts = {
             validUntil: words.validUntil(t, s),
@@ -121,8 +115,6 @@ define(["app/lib/words", "app/lib/failure"], function (words, failures) {
         }
         return texts;
     };
-
-    const names = ["validUntil", "lastRenewal", "nextRenewal", "directory", "application", "consentedBy", "askedBy", "mfa", "roles", "secretEnd", "further"].concat(apis);
 
     // States in which nothing works until a person has done something.
     const broken = ["absent", "expired", "action_required", "misconfigured", "suspended"];
@@ -213,126 +205,287 @@ define(["app/lib/words", "app/lib/failure"], function (words, failures) {
         }).join(" ");
     };
 
-    const result = function (t, event) {
-        if (event.failure) {
-            return failures.sentence(t, event.failure);
+    /* stateOnly reports whether the account may see only the state, because it is above the reseller's. */
+    const stateOnly = function (s) { return s.expiresAt === undefined; };
+
+    /* reason returns what is wrong with the token, and advice what to do, with the reference. Both are empty if nothing is wrong. */
+    const reason = function (t, s) {
+        if (stateOnly(s)) {
+            return t("This tenant belongs to a reseller below this account. You can see its status only.");
         }
-        return event.result === "ok" ? t("OK") : event.result;
+        return s.failure ? failures.sentence(t, s.failure) : "";
+    };
+    const advice = function (t, s) { return s.failure ? failures.whatToDo(t, s.failure) : ""; };
+
+    const chipNames = apis.concat(["mfa", "roles"]);
+
+    /* labels returns the labels of the details, in their order. */
+    const labels = function (t) {
+        const all = {
+            validUntil: t("Valid Until"),
+            lastRenewal: t("Last Renewal"),
+            nextRenewal: t("Next Renewal"),
+            directory: t("Directory"),
+            application: t("Application (Client) ID"),
+            secretEnd: t("Credentials Expire"),
+            consentedBy: t("Consented By"),
+            askedBy: t("Requested By"),
+            mfa: t("Multifactor Authentication")
+        };
+        apis.forEach(function (api) { all[api] = words.api(t, api); });
+        return Object.assign(all, { further: t("Additional Services"), roles: t("Roles of the Account") });
+    };
+
+    const chip = function (panel, name) {
+        const t = panel.t;
+        const title = { mfa: t("MFA"), roles: t("Roles") }[name] || words.api(t, name);
+        const says = function (word, type, icon) { return { label: t("__name__: __state__", { name: title, state: word }), type: type, icon: icon }; };
+        const isApi = apis.indexOf(name) >= 0;
+        return ["aps/Status", {
+            id: panel.id(["chip", name].join("-")),
+            status: "unknown",
+            statusInfo: {
+                yes: says(isApi ? t("Reachable") : t("Verified"), "success", "fa-check"),
+                partly: says(t("Permissions missing"), "warning", "fa-exclamation"),
+                no: says(isApi ? t("Rejected") : t("Missing"), "danger", "fa-times"),
+                unknown: says(t("Unknown"), "muted", "fa-question")
+            }
+        }];
+    };
+
+    const output = function (panel, name) { return ["aps/Output", { id: panel.id(name), gridSize: whole, value: "" }]; };
+
+    const show = function (panel, name, text) {
+        panel.byId(name).set("value", text);
+        panel.byId(name).set("visible", Boolean(text));
+    };
+
+    /* showHeadline fills what is below the state. s is null without a status, or if the account may see its state only. */
+    const showHeadline = function (panel, s) {
+        const t = panel.t;
+        show(panel, "headline", s ? headline(t, s) : "");
+        show(panel, "notes", s ? notes(t, s) : "");
+        dom.bar(panel.byId("bar"), s && bar(t, s));
+        panel.byId("bar").set("visible", Boolean(s && bar(t, s)));
+        panel.byId("details").set("visible", Boolean(s));
+        const said = s ? chips(s) : {};
+        panel.byId("chips").set("visible", Object.keys(said).some(function (name) { return said[name] !== "unknown"; }));
+        if (!s) {
+            return;
+        }
+        chipNames.forEach(function (name) { panel.byId(["chip", name].join("-")).set("status", said[name]); });
+        const texts = fieldTexts(t, s);
+        const named = labels(t);
+        dom.details(panel.byId("details"), t("Details"), Object.keys(named).filter(function (name) {
+            // Days left would be no comfort where a sign-in is needed.
+            return name in texts && !(name === "validUntil" && s.state === "action_required");
+        }).map(function (name) { return [named[name], texts[name]]; }));
+    };
+
+    // How many events the first page holds, and a further one. So many further ones are read until the first list has a page.
+    const firstPage = 50;
+    const furtherPage = 200;
+    const furtherPages = 3;
+
+    const isLent = function (event) { return event.action.indexOf("token.") === 0; };
+
+    /* download hands a text to the browser as a file. */
+    const download = function (name, text) {
+        const a = document.createElement("a");
+        a.href = URL.createObjectURL(new Blob([text], { type: "text/csv" }));
+        a.download = name;
+        a.click();
+        URL.revokeObjectURL(a.href);
+    };
+
+    const history = function (panel) {
+        const t = panel.t;
+        const widget = panel.byId;
+        let events = []; // newest first
+        let more = false; // whether there are earlier ones
+        let lent = false; // which list is shown
+        let readPage = null; // of (limit, before)
+        let guard = null;
+
+        const draw = function (text) {
+            const empty = text || t("Nothing has happened yet.");
+            widget("history").set("noDataText", empty);
+            widget("history").set("store", new Memory({ data: eventTexts.rows(t, events.filter(function (e) { return !isLent(e); })), idProperty: "id" }));
+            widget("lendings").set("noDataText", text || t("No access token has been issued yet."));
+            widget("lendings").set("store", new Memory({ data: eventTexts.lendings(t, events.filter(isLent)), idProperty: "id" }));
+            widget("earlier").set("visible", more);
+        };
+
+        const show = function (is) {
+            lent = is;
+            widget("history").set("visible", !lent);
+            widget("lendings").set("visible", lent);
+            dom.pressed(widget("consents"), !lent);
+            dom.pressed(widget("issued"), lent);
+        };
+
+        /* take adds a page of earlier events. Two pages may overlap. */
+        const take = function (page, limit) {
+            const known = new Set(events.map(function (e) { return e.id; }));
+            events = events.concat(page.filter(function (e) { return !known.has(e.id); }));
+            more = page.length === limit;
+        };
+
+        /* renew puts the newest page before what was read earlier, unless there is a gap between them. */
+        const renew = function (page, limit) {
+            const fresh = new Set(page.map(function (e) { return e.id; }));
+            const older = events.filter(function (e) { return !fresh.has(e.id); });
+            const joined = page.length < limit || events.length > older.length;
+            more = page.length === limit && (!joined || more || !older.length);
+            events = joined ? page.concat(older) : page;
+        };
+
+        const earlier = function (left) {
+            const last = events[events.length - 1];
+            // Events of the same millisecond may be on both sides.
+            const before = new Date(new Date(last.at).getTime() + 1).toISOString();
+            return readPage(furtherPage, before).then(guard(function (page) {
+                take(page || [], furtherPage);
+                draw();
+                fill(left - 1);
+            }), guard(function () { draw(t("The history can't be read at the moment.")); }));
+        };
+
+        /* fill reads on until the first list has a page, however many access tokens were issued. */
+        const fill = function (left) {
+            if (more && left > 0 && events.filter(function (e) { return !isLent(e); }).length < 10) {
+                earlier(left);
+            }
+        };
+
+        const saveCSV = function () {
+            const lines = eventTexts.csv(t, events.filter(function (e) { return isLent(e) === lent; }));
+            download(lent ? "access-tokens.csv" : "history.csv", lines);
+        };
+
+        const grid = function (name, visible, columns) {
+            return ["aps/Grid", {
+                id: panel.id(name),
+                noDataText: "",
+                visible: visible,
+                columns: columns.map(function (column) { return { name: column[0], field: column[1], sortable: false }; }),
+                rowsPerPage: 10,
+                pageSizeOptions: [10, 25, 50]
+            }];
+        };
+
+        const button = function (name, label, onClick) {
+            return ["aps/Button", { id: panel.id(name), label: label, autoBusy: false, onClick: onClick }];
+        };
+
+        return {
+            tree: function () {
+                return [
+                    ["aps/Container", { id: panel.id("kinds") }, [
+                        button("consents", t("Consents and Renewals"), function () { show(false); }),
+                        button("issued", t("Access Tokens Issued"), function () { show(true); }),
+                        button("csv", t("Download CSV"), saveCSV)
+                    ]],
+                    grid("history", true, [
+                        [t("Date (__zone__)", { zone: words.zone() }), "at"], [t("Activity"), "action"], [t("Performed By"), "actor"], [t("Result"), "result"],
+                        [t("Reference"), "reference"]
+                    ]),
+                    grid("lendings", false, [
+                        [t("Date (__zone__)", { zone: words.zone() }), "at"], [t("Service"), "api"], [t("Directory"), "directory"],
+                        [t("Application"), "actor"], [t("Result"), "result"], [t("Number"), "number"]
+                    ]),
+                    ["aps/Button", {
+                        id: panel.id("earlier"), label: t("Show Earlier"), autoBusy: false, visible: false, onClick: function () { earlier(0); }
+                    }]
+                ];
+            },
+
+            /* prepare completes the widgets when they are on the page. */
+            prepare: function () {
+                dom.row(widget("kinds"));
+                widget("kinds").domNode.style.marginBottom = "14px";
+                show(lent);
+            },
+
+            /* clear forgets what was read, of another tenant. */
+            clear: function () {
+                events = [];
+                more = false;
+                draw();
+            },
+
+            /* load reads the newest page. read returns the promise of a page, of (limit, before); ignoring makes callbacks ignore
+               answers that come too late. */
+            load: function (read, ignoring) {
+                readPage = read;
+                guard = ignoring;
+                return read(firstPage, "").then(guard(function (page) {
+                    renew(page || [], firstPage);
+                    draw();
+                    fill(furtherPages);
+                }), guard(function () {
+                    events = [];
+                    more = false;
+                    draw(t("The history can't be read at the moment."));
+                }));
+            }
+        };
     };
 
     return {
-        apis: apis,
-
-        /* names are the names of the group's fields, and fields returns their texts: name → text. */
-        names: names,
+        /* fields returns the texts of the details: name → text. */
         fields: fieldTexts,
 
-        headline: headline,
-        bar: bar,
-        chips: chips,
-        notes: notes,
+        stateOnly: stateOnly,
+        reason: reason,
+        advice: advice,
         verdict: verdict,
         allWell: function (s) { return !s.failure && !unwell(s).length; },
 
-        /* stateOnly reports whether the account may see only the state, because it is above the reseller's. */
-        stateOnly: function (s) { return s.expiresAt === undefined; },
-
-        /* reason returns what is wrong with the token, and advice what to do, with the reference. Both are empty if nothing is
-           wrong. */
-        reason: function (t, s) {
-            if (this.stateOnly(s)) {
-                return t("This tenant belongs to a reseller below this account. You can see its status only.");
-            }
-            return s.failure ? failures.sentence(t, s.failure) : "";
-        },
-        advice: function (t, s) {
-            return s.failure ? failures.whatToDo(t, s.failure) : "";
-        },
-
-        /* pending describes the consent that waits for its authentication code; empty if there is none. One with an id waits
-           for confirmation instead. */
-        pending: function (t, s) {
-            if (!s.pending || s.pending.id) {
-                return "";
-            }
-            const values = waitingValues(t, s.pending);
-            return t("__who__ granted the consent on __when__. It takes effect when the authentication code is entered under Manual Update, until __until__.", values);
+        /* tile returns the tile of the status with the given buttons, and the given widgets before the details. */
+        tile: function (panel, buttons, before) {
+            const t = panel.t;
+            return ["aps/Tile", {
+                id: panel.id("status"),
+                title: t("Token Status"),
+                gridSize: whole,
+                info: new Status({ id: panel.id("state"), gridSize: "md-12", statusInfo: words.states(t) }),
+                buttons: buttons
+            }, [
+                ["aps/Container", { class: "row" }, [
+                    ["aps/FieldSet", { gridSize: whole }, [output(panel, "reason"), output(panel, "advice"), output(panel, "headline")]],
+                    ["aps/Container", { id: panel.id("bar"), visible: false }],
+                    ["aps/Container", { id: panel.id("chips"), visible: false }, chipNames.map(function (name) { return chip(panel, name); })],
+                    ["aps/FieldSet", { gridSize: whole }, [output(panel, "notes")]]
+                ].concat(before || [], [
+                    ["aps/Container", { id: panel.id("details"), visible: false }]
+                ])]
+            ]];
         },
 
-        /* linkProgress says what has become of the link that works, and who consented; either may be null. */
-        linkProgress: function (t, link, pending) {
-            const granted = link && link.consentedAt ? link : pending && !pending.id ? pending : null;
-            if (granted) {
-                return t("__who__ granted the consent on __when__.", { who: words.person(t, granted.consentedBy), when: words.time(granted.consentedAt) });
-            }
-            if (!link) {
-                return t("Nothing to wait for yet. Once there's a link, this shows when it was opened and who consented.");
-            }
-            if (link.openedAt) {
-                return t("Opened on __time__. The consent has not been granted yet.", { time: words.time(link.openedAt) });
-            }
-            return t("Not opened yet, as far as the connector can tell.");
+        /* prepare completes the widgets of the tile when they are on the page: screen readers announce changes of the reason. */
+        prepare: function (panel) {
+            dom.live(panel.byId("reason"), "polite");
+            dom.strong(panel.byId("reason"), true);
+            dom.row(panel.byId("chips"));
         },
 
-        /* replaces says for the authentication code whose token the consent replaces; empty if that is the same person's. */
-        replaces: function (t, s) {
-            if (!s.pending || s.pending.id || !s.pending.replaces) {
-                return "";
-            }
-            return t("__who__ granted the consent on __when__, but the token in use is from __before__. Update replaces that token.", waitingValues(t, s.pending));
+        /* showStatus fills the tile; showLoading and showUnknown show that there is no status yet, or why it is unknown. */
+        showStatus: function (panel, s) {
+            panel.byId("state").set("status", s.state);
+            show(panel, "reason", reason(panel.t, s));
+            show(panel, "advice", advice(panel.t, s));
+            showHeadline(panel, stateOnly(s) ? null : s);
+        },
+        showLoading: function (panel) { panel.byId("state").set("status", "loading"); },
+        showUnknown: function (panel, error) {
+            panel.byId("state").set("status", "unknown");
+            show(panel, "reason", failures.errorMessage(panel.t, error));
+            show(panel, "advice", "");
+            showHeadline(panel, null);
         },
 
-        /* unconfirmed describes the consent that waits for the confirmation that another person gave it; empty if there is
-           none. */
-        unconfirmed: function (t, s) {
-            if (!s.waiting || !s.waiting.id) {
-                return "";
-            }
-            return t("__who__ granted a consent on __when__, but the token in use is from __before__. Confirm the consent to replace that token. Otherwise, it is discarded on __until__.", waitingValues(t, s.waiting));
-        },
-
-        /* lendings returns the rows of the access tokens: one for a day, api, directory, application and result. */
-        lendings: function (t, events) {
-            const rows = {};
-            events.forEach(function (e) {
-                const details = e.details || {};
-                const row = {
-                    at: words.date(e.at),
-                    api: words.api(t, details.api || ""),
-                    directory: details.directory || t("Partner directory"),
-                    actor: words.actor(t, e.actor || {}),
-                    result: result(t, e)
-                };
-                const id = JSON.stringify(Object.values(row));
-                rows[id] = rows[id] || Object.assign({ id: id, number: 0 }, words.plain(row));
-                rows[id].number += Number(details.count) || 1;
-            });
-            return Object.values(rows);
-        },
-
-        /* csv returns events as a file for spreadsheets: times are in UTC, and no cell is a formula. */
-        csv: function (t, events) {
-            const cell = function (text) { return ['"', String(text).replace(/^[=+\-@\t]/, "'$&").replace(/"/g, '""'), '"'].join(""); };
-            const lines = events.map(function (e) {
-                const details = e.details || {};
-                return [new Date(e.at).toISOString(), words.action(t, e.action), words.actor(t, e.actor || {}), result(t, e), details.api || "", details.directory || "", e.reference || ""];
-            });
-            const head = [t("Date (__zone__)", { zone: "UTC" }), t("Activity"), t("Performed By"), t("Result"), t("Service"), t("Directory"), t("Reference")];
-            return ["\uFEFF", [head].concat(lines).map(function (line) { return line.map(cell).join(","); }).join("\r\n"), "\r\n"].join("");
-        },
-
-        /* rows returns the rows of the history grid. */
-        rows: function (t, events) {
-            return events.map(function (e) {
-                return words.plain({
-                    id: e.id,
-                    at: words.time(e.at),
-                    action: words.action(t, e.action),
-                    actor: words.actor(t, e.actor || {}),
-                    result: result(t, e),
-                    reference: e.reference || ""
-                });
-            });
-        }
+        /* history returns the two lists of the history, with what fills them. */
+        history: history
     };
 });

@@ -3,15 +3,14 @@
  * list until it is closed. lib/ux1 describes what a panel is; events are changed() and closed(tenant).
  */
 define([
-    "app/lib/operations",
-    "app/lib/failure",
-    "app/lib/words",
-    "app/lib/groups",
+    "app/lib/connector",
     "app/lib/status",
     "app/lib/customers",
     "app/lib/dom"
-], function (operationsOf, failures, words, groups, status, customersOf, dom) {
+], function (connector, status, customersOf, dom) {
     "use strict";
+
+    const { operations: operationsOf, failures, words } = connector;
 
     /* advice returns what the provider can do about a token. */
     const advice = function (t, state) {
@@ -55,7 +54,7 @@ define([
         const t = panel.t;
         const widget = panel.byId;
         const whole = "md-12 xs-12";
-        const history = groups.history(panel);
+        const history = status.history(panel);
         let chosen = null; // {row, operations, instance, status} of the tenant whose details are shown
 
         /* whileChosen ignores an answer if the details of another tenant are shown by then. */
@@ -84,7 +83,7 @@ define([
 
         const showStatus = function (s) {
             chosen.status = s;
-            groups.showStatus(panel, s);
+            status.showStatus(panel, s);
             widget("todo").set("value", advice(t, s.state));
             widget("copySummary").set("disabled", false);
             busy(!s.expiresAt || s.state === "suspended");
@@ -99,7 +98,7 @@ define([
             }
             history.load(tenant.operations.history, function (show) { return whileChosen(tenant, show); });
             return tenant.operations.tokenStatus().then(whileChosen(tenant, showStatus), whileChosen(tenant, function (error) {
-                groups.showUnknown(panel, error);
+                status.showUnknown(panel, error);
                 widget("todo").set("value", "");
                 busy(true);
             }));
@@ -198,7 +197,7 @@ define([
             tree: function () {
                 return [
                     ["aps/Tiles", { id: panel.id("detail"), visible: false }, [
-                        groups.statusTile(panel, [
+                        status.tile(panel, [
                             button("close", t("Back to the List")),
                             button("check", t("Check Now")),
                             button("renew", t("Renew Now")),
@@ -223,7 +222,7 @@ define([
 
             /* prepare completes the widgets when they are on the page. */
             prepare: function () {
-                groups.prepare(panel);
+                status.prepare(panel);
                 history.prepare();
                 dom.live(widget("said"), "polite");
             },
@@ -234,7 +233,7 @@ define([
                 chosen = { row: row, operations: operationsOf(row.id), instance: instance, status: null };
                 panel.clearMessage();
                 widget("status").set("title", t("Token Status of __name__", { name: row.name }));
-                groups.showLoading(panel);
+                status.showLoading(panel);
                 history.clear();
                 widget("todo").set("value", "");
                 widget("copySummary").set("disabled", true);

@@ -5,15 +5,14 @@
  */
 define([
     "aps/Memory",
-    "app/lib/operations",
-    "app/lib/failure",
-    "app/lib/words",
+    "app/lib/connector",
     "app/lib/tenantdetail",
     "app/lib/tenantswidgets",
-    "app/lib/groups",
     "app/lib/dom"
-], function (Memory, operationsOf, failures, words, detailOf, widgets, groups, dom) {
+], function (Memory, connector, detailOf, widgets, dom) {
     "use strict";
+
+    const { operations: operationsOf, failures, words } = connector;
 
     const refreshEvery = 60000;
     const pageLength = 50;

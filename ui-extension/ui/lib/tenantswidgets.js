@@ -2,8 +2,10 @@
  * The widgets of the screen "Refresh Tokens". It uses only widgets and properties that real packages use, too
  * (docs/reference/aps-ui.md §2.3). lib/ux1 describes panel.
  */
-define(["aps/Button", "aps/Output", "aps/Status", "app/lib/words"], function (Button, Output, Status, words) {
+define(["aps/Button", "aps/Output", "aps/Status", "app/lib/connector"], function (Button, Output, Status, connector) {
     "use strict";
+
+    const { words } = connector;
 
     const whole = "md-12 xs-12";
 

@@ -1,10 +1,10 @@
 /*
- * The screen "Manage Refresh Token", in any panel (lib/ux1 describes what a panel is). lib/automatic and lib/manual are its
+ * The screen "Manage Refresh Token", in any panel (lib/ux1 describes what a panel is). lib/procedures has its
  * two procedures. They share this object, screen:
  *
  *   operations()             the operations of the tenant
  *   now()                    the connector's time
- *   whileOpen(show)          show, unless the screen was left in the meantime (lib/operations)
+ *   whileOpen(show)          show, unless the screen was left in the meantime (lib/connector)
  *   busy(names, is)          disables widgets during an operation
  *   setText(name, text)      the value of a widget
  *   clear()                  removes what earlier presses have said
@@ -16,15 +16,14 @@
  */
 define([
     "aps/confirm",
-    "app/lib/operations",
-    "app/lib/failure",
+    "app/lib/connector",
     "app/lib/status",
-    "app/lib/groups",
-    "app/lib/automatic",
-    "app/lib/manual",
+    "app/lib/procedures",
     "app/lib/dom"
-], function (confirm, operationsOf, failures, status, groups, automaticOf, manualOf, dom) {
+], function (confirm, connector, status, procedures, dom) {
     "use strict";
+
+    const { operations: operationsOf, failures } = connector;
 
     const whole = "md-12 xs-12";
 
@@ -103,17 +102,17 @@ define([
 
         const showStatus = function (s) {
             offset = new Date(s.now || Date.now()) - Date.now();
-            groups.showStatus(panel, s);
+            status.showStatus(panel, s);
             stateOnly = status.stateOnly(s);
             suspended = s.state === "suspended";
             showGroups(true);
             automatic.show(s);
             manual.show(s);
             unconfirmed = s.waiting && s.waiting.id || "";
-            setText("unconfirmedText", status.unconfirmed(t, s));
+            setText("unconfirmedText", procedures.unconfirmed(t, s));
             widget("unconfirmed").set("visible", Boolean(unconfirmed) && !suspended);
             showActions(s);
-            foldable = foldableStates.indexOf(s.state) >= 0 && !status.pending(t, s);
+            foldable = foldableStates.indexOf(s.state) >= 0 && !procedures.pending(t, s);
             unfold(unfolded || !foldable);
             busy(["check", "renew"], !s.expiresAt);
             busy(["main"], false);
@@ -121,7 +120,7 @@ define([
         };
 
         const showUnknown = function (error) {
-            groups.showUnknown(panel, error);
+            status.showUnknown(panel, error);
             unfold();
         };
 
@@ -178,9 +177,9 @@ define([
             },
             showConsentError: showConsentError
         };
-        const automatic = automaticOf(panel, screen);
-        const manual = manualOf(panel, screen);
-        const history = groups.history(panel);
+        const automatic = procedures.automatic(panel, screen);
+        const manual = procedures.manual(panel, screen);
+        const history = status.history(panel);
 
         /* act runs an operation of the status group that answers with the new status. done returns the text that appears
            beside the buttons. */
@@ -260,7 +259,7 @@ define([
                         ["aps/Output", { id: panel.id("unconfirmedText"), gridSize: whole, value: "" }]
                     ]]
                 ]],
-                groups.statusTile(panel, [], [
+                status.tile(panel, [], [
                     ["aps/FieldSet", { gridSize: whole }, [
                         ["aps/Output", { id: panel.id("result"), gridSize: whole, value: "" }]
                     ]],
@@ -278,7 +277,7 @@ define([
             ]];
         };
 
-        const procedures = function () {
+        const procedureGroup = function () {
             return ["aps/Container", { id: panel.id("procedures"), visible: false }, [
                 ["aps/Button", { id: panel.id("again"), label: t("Grant Consent Again"), autoBusy: false, visible: false, onClick: handlers.again }],
                 ["aps/Tiles", { id: panel.id("pair") }, [automatic.tree(), manual.tree()]]
@@ -290,14 +289,14 @@ define([
                 return;
             }
             tenantId = tenant.aps.id;
-            groups.showLoading(panel);
+            status.showLoading(panel);
             operations = operationsOf(tenantId);
             automatic.setTenant(operations, tenantId);
         };
 
         const prepareWidgets = function () {
             ["progress", "result"].forEach(function (name) { dom.live(widget(name), "polite"); });
-            groups.prepare(panel);
+            status.prepare(panel);
             history.prepare();
             ["actions", "menu"].forEach(function (name) { dom.row(widget(name)); });
             ["procedures", "pair"].forEach(function (name) { dom.apart(widget(name)); });
@@ -317,7 +316,7 @@ define([
                 return [
                     ["aps/Output", { id: panel.id("note"), value: "" }],
                     statusGroup(),
-                    procedures(),
+                    procedureGroup(),
                     ["aps/Panel", { id: panel.id("historyPanel"), title: t("History") }, history.tree()]
                 ];
             },

@@ -18,8 +18,10 @@
  * {submit, cancel}. tree() returns its widgets and is called once; show() fills them, each time that the screen opens or
  * the platform notifies it, and returns a promise that ends when they are filled, or null; hide() stops all timers.
  */
-define(["dojo/_base/declare", "aps/View", "app/lib/words"], function (declare, View, words) {
+define(["dojo/_base/declare", "aps/View", "app/lib/connector"], function (declare, View, connector) {
     "use strict";
+
+    const { words } = connector;
 
     const connect = function (view, screen, message) {
         return screen({

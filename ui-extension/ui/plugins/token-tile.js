@@ -9,10 +9,11 @@ define([
     "aps/Tile",
     "aps/Status",
     "aps/Output",
-    "../lib/operations",
-    "../lib/words"
-], function (declare, ViewPlugin, Tile, Status, Output, operationsOf, words) {
+    "../lib/connector"
+], function (declare, ViewPlugin, Tile, Status, Output, connector) {
     "use strict";
+
+    const { operations: operationsOf, words } = connector;
 
     /* screenOf returns the screen's name for other packages: the package's id is the beginning of its types' ids. */
     const screenOf = function (tenant) {

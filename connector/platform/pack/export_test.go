@@ -1,0 +1,4 @@
+package pack
+
+// TrimComments is trimComments.
+var TrimComments = trimComments
