@@ -277,7 +277,7 @@ func showPages(t *testing.T, sh pageShot, list []page) {
 	d.Stabilize()
 	s := &tab{driver: &driver{Driver: d}, locale: sh.locale, words: pageWords(t, sh.locale)}
 	if sh.locale == "en_US" {
-		s.translations = map[string]paneltest.Catalogue{"de_DE": pageWords(t, "de_DE"), "ja_JP": pageWords(t, "ja_JP")}
+		s.translations = translations(func(locale string) paneltest.Catalogue { return pageWords(t, locale) })
 	}
 	s.colours(sh.scheme)
 	d.Do(chromedp.Navigate(url + "/done?ui_locales=" + sh.locale[:2]))

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -21,8 +22,8 @@ func views() []struct{ panel, locale string } {
 }
 
 // TestScreens_EveryState shows every state of every screen and checks it: it shows its texts, the layout is correct at
-// every width, from right to left, and in German and Japanese, and axe-core reports nothing. With
-// paneltest.ScreensVariable it takes the pictures of the gallery.
+// every width, from right to left, in German and Japanese, and at the narrowest width in every language, and axe-core reports
+// nothing. With paneltest.ScreensVariable it takes the pictures of the gallery.
 func TestScreens_EveryState(t *testing.T) {
 	for _, v := range views() {
 		for _, c := range chapters() {
@@ -161,6 +162,31 @@ func TestLaidOut_FindsALongTranslation(t *testing.T) {
 	page.LaidOut("a long label", map[string]paneltest.Catalogue{"de_DE": {"Check Now": strings.Repeat("Erneuerung", 20)}})
 	if !strings.Contains(found.errors, "de_DE: it scrolls sideways") || strings.Contains(found.errors, "ltr") {
 		t.Errorf("LaidOut() with a translation of 200 letters = %q, want that it scrolls sideways in de_DE only", found.errors)
+	}
+}
+
+// TestLaidOut_FindsABrokenWord checks that LaidOut reports a label that breaks inside a word, and none that breaks at a soft hyphen,
+// between words, or between Japanese characters.
+func TestLaidOut_FindsABrokenWord(t *testing.T) {
+	t.Parallel()
+	d := open(t, newPlatform(t), ux1)
+	d.State("active")
+	long := strings.Repeat("Aktualisierung", 5)
+	for label, fault := range map[string]string{
+		long: "breaks inside " + long,
+		strings.Repeat("Aktualisierung\u00ad", 5): "",
+		strings.Repeat("token ", 12):              "",
+		strings.Repeat("更新トークン", 12):              "",
+	} {
+		found := &recorder{TB: t}
+		page := *d.Driver
+		page.T = found
+		evaluate[bool](d, `(d => { const h = d.createElement("h2"); h.id = "planted"; h.textContent = `+strconv.Quote(label)+`; h.style.overflowWrap = "anywhere"; d.querySelector(".aps-page").append(h); return true; })(`+frame+`)`)
+		page.LaidOutAt(paneltest.Narrow, "a planted label", nil)
+		evaluate[bool](d, frame+`.getElementById("planted").remove(), true`)
+		if fault == "" && found.errors != "" || !strings.Contains(found.errors, fault) {
+			t.Errorf("LaidOutAt(320) with the label %s = %q, want %q", label, found.errors, fault)
+		}
 	}
 }
 

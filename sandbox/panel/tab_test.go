@@ -22,7 +22,7 @@ type tab struct {
 	user          string            // the logged-in user
 	loads         int               // how often it has loaded the panel
 
-	// translations are those in which layouts are checked: German for its long words, Japanese for its script.
+	// translations are those in which layouts are checked: all but English.
 	translations map[string]paneltest.Catalogue
 }
 
@@ -33,10 +33,19 @@ func newTab(t *testing.T, panel, locale string) *tab {
 	all := catalogues(t)
 	s := &tab{
 		driver: &driver{paneltest.Open(t, serve(t, p, nil)), p}, panel: panel, locale: locale, words: all[locale],
-		translations: map[string]paneltest.Catalogue{"de_DE": all["de_DE"], "ja_JP": all["ja_JP"]},
+		translations: translations(func(locale string) paneltest.Catalogue { return all[locale] }),
 	}
 	s.Stabilize()
 	return s
+}
+
+// translations returns the catalogues of all languages but English.
+func translations(of func(locale string) paneltest.Catalogue) map[string]paneltest.Catalogue {
+	found := make(map[string]paneltest.Catalogue)
+	for _, locale := range languages()[1:] { // the first is English
+		found[locale] = of(locale)
+	}
+	return found
 }
 
 // logInAs logs in as another user.
