@@ -87,7 +87,7 @@ func newInstanceDocument(in tenant.Instance, listed []string, tenants int) insta
 		d.Credentials = append(d.Credentials, shown)
 	}
 	for _, b := range in.Settings.Borrowers {
-		d.Borrowers = append(d.Borrowers, fmt.Sprintf("%s (%s; %s)", b.ID, strings.Join(b.APIs, ", "), strings.Join(b.Directories, ", ")))
+		d.Borrowers = append(d.Borrowers, fmt.Sprintf("%s (%s; %s)", strings.TrimSpace(b.Name+" "+b.ID), strings.Join(b.APIs, ", "), strings.Join(b.Directories, ", ")))
 	}
 	return d
 }

@@ -83,7 +83,8 @@ func (h *Handler) recordRefusal(ctx context.Context, c *call) {
 func (h *Handler) identify(ctx context.Context, c *call) (caller, error) {
 	headers := c.headers
 	if headers.application != "" && headers.application != c.ourselves() {
-		return caller{application, audit.Actor{Kind: audit.Application, ID: headers.application, OriginalID: headers.original}}, nil
+		borrower, _ := c.Instance.Settings.Borrower(headers.application)
+		return caller{application, audit.Actor{Kind: audit.Application, ID: headers.application, Name: borrower.Name, OriginalID: headers.original}}, nil
 	}
 	person := cmp.Or(headers.identity, headers.actor)
 	if person == "" {

@@ -1,10 +1,13 @@
 package hooks
 
 import (
+	"encoding/json"
 	"net/http"
 
 	"azure-partner-connector/connector/audit"
+	"azure-partner-connector/connector/failure"
 	"azure-partner-connector/connector/tenant"
+	"azure-partner-connector/connector/token"
 )
 
 // nullRemoves reports whether null removes a credential, or clears another property, in c: a person may say so in the types of package version 1. Later
@@ -38,6 +41,50 @@ func (h *Handler) removeTenantCredential(c *call) error {
 		return err
 	}
 	return h.answerTenant(c, http.StatusOK, t, c.caller.role)
+}
+
+type credentialTestView struct {
+	Name    string       `json:"name"`
+	Works   token.Answer `json:"works"`
+	Failure *failureView `json:"failure"`
+}
+
+type credentialTestsView struct {
+	Credentials []credentialTestView `json:"credentials"`
+}
+
+// testCredentials tries what a person has entered as the tenant's own application, before it is stored.
+func (h *Handler) testCredentials(c *call) error {
+	var properties map[string]json.RawMessage
+	if err := h.parameters(c, &properties); err != nil {
+		return err
+	}
+	base := c.Tenant
+	base.Application = base.Application.WithoutValues()
+	entered, err := resource{properties: properties}.tenant(base, false)
+	if err != nil {
+		return err
+	}
+	tests, err := h.cfg.Tenants.TestCredentials(c.ctx(), c.Resolved, entered, c.caller.actor)
+	if err != nil {
+		return err
+	}
+	view := credentialTestsView{[]credentialTestView{}}
+	for _, test := range tests {
+		view.Credentials = append(view.Credentials, credentialTestView{test.Name, worksAfter(test.Failure), viewRecord(test.Failure)})
+	}
+	return c.echo.JSON(http.StatusOK, view)
+}
+
+// worksAfter returns whether a credential works that Microsoft answered with f; nil: it was accepted.
+func worksAfter(f *failure.Record) token.Answer {
+	switch {
+	case f == nil:
+		return token.Yes
+	case f.Error().Kind() == failure.Transient:
+		return token.Unknown
+	}
+	return token.No
 }
 
 // markRemoved marks the credential that the body names.

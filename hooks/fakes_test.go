@@ -182,6 +182,23 @@ func (f *fakeTenants) Unlink(_ context.Context, _, id, account string, by audit.
 	return f.change(by, id, "unlink "+id+" from "+account, func(t *tenant.Tenant) { t.UnlinkedAt = time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC) })
 }
 
+// TestCredentials accepts every credential that was sent, except for "wrong".
+func (f *fakeTenants) TestCredentials(ctx context.Context, _ tenant.Resolved, entered tenant.Tenant, by audit.Actor) ([]tenant.CredentialTest, error) {
+	f.note(by, "test %s of %s in %s", entered.Application.ID, entered.ID, entered.Directory)
+	var tests []tenant.CredentialTest
+	for _, name := range []string{tenant.SecretName, tenant.NextSecretName} {
+		test := tenant.CredentialTest{Name: name}
+		switch entered.Application.Slot(name).Value.Reveal() {
+		case "":
+			continue
+		case "wrong":
+			test.Failure = failure.NewRecord(ctx, failure.New(failure.ClientSecretWrong))
+		}
+		tests = append(tests, test)
+	}
+	return tests, nil
+}
+
 func (f *fakeTenants) Remind(_ context.Context, r tenant.Resolved, by audit.Actor) (time.Time, error) {
 	f.note(by, "remind %s", r.Tenant.ID)
 	return time.Date(2026, 11, 23, 8, 20, 0, 0, time.UTC), nil
@@ -237,6 +254,7 @@ type fakeTokens struct {
 
 	tenants  *fakeTenants    // for ReadTenant; nil when there are none
 	snapshot *token.Snapshot // that the last Lend was given
+	lentTo   string          // name of whom the last Lend was for
 
 	cached    token.Loan // what LendCached has
 	cachedErr error
@@ -317,7 +335,7 @@ func (f *fakeTokens) LendCached(context.Context, tenant.Resolved, token.LoanRequ
 
 func (f *fakeTokens) Lend(_ context.Context, r tenant.Resolved, request token.LoanRequest, by audit.Actor) (token.Loan, error) {
 	api := request.API
-	f.snapshot = request.Snapshot
+	f.snapshot, f.lentTo = request.Snapshot, by.Name
 	if by.Kind != audit.Application || by.ID != borrower {
 		return token.Loan{}, failure.New(failure.BorrowerNotAllowed)
 	}

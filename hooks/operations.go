@@ -187,6 +187,7 @@ func operations() []operation {
 		custom(tenantService, "renew", http.MethodPost, "/renew", (*Handler).renew, owner, provider),
 		custom(tenantService, "check", http.MethodPost, "/check", (*Handler).check, owner, provider),
 		custom(tenantService, "removeCredential", http.MethodPost, "/removeCredential", (*Handler).removeTenantCredential, owner),
+		custom(tenantService, "testCredentials", http.MethodPost, "/testCredentials", (*Handler).testCredentials, owner),
 		custom(tenantService, "forget", http.MethodPost, "/forget", (*Handler).forget, owner),
 		custom(tenantService, "history", http.MethodGet, "/history", (*Handler).history, owner, provider),
 		custom(tenantService, "customers", http.MethodGet, "/customers", (*Handler).listCustomers, owner, provider),

@@ -8,9 +8,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"azure-partner-connector/connector/audit"
 	"azure-partner-connector/connector/consent"
 	"azure-partner-connector/connector/failure"
+	"azure-partner-connector/connector/tenant"
 	"azure-partner-connector/connector/token"
 )
 
@@ -199,6 +202,30 @@ func TestAccessToken(t *testing.T) {
 	}
 	lend.application, lend.body = otherBorrower, `{"api":"graph"}`
 	h.refused(lend, failure.BorrowerNotAllowed)
+}
+
+// TestBorrowers_HaveNames: who may borrow, and who did, is told by the name that the provider gave, to the owner only.
+func TestBorrowers_HaveNames(t *testing.T) {
+	h := installed(t)
+	in := h.tenants.instances[keyA]
+	in.Settings.Borrowers = []tenant.Borrower{{ID: borrower, Name: "Azure CSP", APIs: []string{"graph"}, Directories: []string{"partner"}}}
+	h.tenants.instances[keyA] = in
+	path := "/tenant/" + tenantA + "/tokenStatus"
+	got := h.accepted(request{method: http.MethodGet, path: path, identity: userR2}, http.StatusOK).json(t)["borrowers"]
+	want := []any{map[string]any{"id": borrower, "name": "Azure CSP", "apis": []any{"graph"}, "directories": []any{"partner"}}}
+	if diff := cmp.Diff(any(want), got); diff != "" {
+		t.Errorf("borrowers in the status of the owner (-want +got):\n%s", diff)
+	}
+	for who, r := range map[string]request{"the provider": {identity: userP}, "an application": {application: borrower}} {
+		r.method, r.path = http.MethodGet, path
+		if _, ok := h.accepted(r, http.StatusOK).json(t)["borrowers"]; ok {
+			t.Errorf("the status of %s has borrowers, want none", who)
+		}
+	}
+	h.accepted(request{method: http.MethodPost, path: "/tenant/" + tenantA + "/accessToken", application: borrower, body: `{"api":"graph"}`}, http.StatusOK)
+	if h.tokens.lentTo != "Azure CSP" {
+		t.Errorf("lent to %q, want Azure CSP", h.tokens.lentTo)
+	}
 }
 
 func TestAccessToken_ForACustomer(t *testing.T) {

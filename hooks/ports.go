@@ -26,6 +26,8 @@ type Tenants interface {
 
 	Provision(ctx context.Context, t tenant.Tenant, by audit.Actor) (tenant.Tenant, error)
 	ConfigureTenant(ctx context.Context, stored tenant.Resolved, t tenant.Tenant, by audit.Actor) (tenant.Tenant, error)
+	// TestCredentials tries the credentials of a tenant's own application at Microsoft, and stores nothing but an event.
+	TestCredentials(ctx context.Context, stored tenant.Resolved, entered tenant.Tenant, by audit.Actor) ([]tenant.CredentialTest, error)
 	Unprovision(ctx context.Context, instanceKey, id string, by audit.Actor) error
 	Suspend(ctx context.Context, instanceKey, id string, suspended bool, by audit.Actor) (tenant.Tenant, error)
 	Tenant(ctx context.Context, instanceKey, id string) (tenant.Tenant, error)

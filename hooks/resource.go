@@ -181,7 +181,7 @@ func (p *reader) borrowers(name string, into *[]tenant.Borrower) {
 	borrowers := make([]tenant.Borrower, 0, len(values))
 	for _, value := range values {
 		var entry struct {
-			ID                string
+			ID, Name          string
 			APIs, Directories []string
 		}
 		plain := json.Unmarshal(value, &entry.ID) == nil
@@ -197,6 +197,9 @@ func (p *reader) borrowers(name string, into *[]tenant.Borrower) {
 		b := tenant.NewBorrower(id)
 		if known, ok := stored.Borrower(id); ok && plain {
 			b = known
+		}
+		if !plain {
+			b.Name = tenant.ShownName(entry.Name)
 		}
 		if entry.APIs != nil {
 			b.APIs = entry.APIs

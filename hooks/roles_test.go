@@ -116,6 +116,7 @@ func verdicts() map[string]map[string]string {
 		"tenant consentCustomer":    row("owner", ""),
 		"tenant withdrawCustomer":   row("owner", ""),
 		"tenant remind":             row("provider", ""),
+		"tenant testCredentials":    row("owner", ""),
 		"tenant accessToken":        row("application", ""),
 	}
 }
@@ -163,6 +164,7 @@ func requests() map[string]request {
 		"tenant consentCustomer":    {method: "POST", path: tenantPath + "/customers/" + unknownID + "/consent"},
 		"tenant withdrawCustomer":   {method: "DELETE", path: tenantPath + "/customers/" + unknownID + "/consent"},
 		"tenant remind":             {method: "POST", path: tenantPath + "/remind"},
+		"tenant testCredentials":    {method: "POST", path: tenantPath + "/testCredentials", body: `{"applicationSecret":"new"}`},
 		"tenant accessToken":        {method: "POST", path: tenantPath + "/accessToken", body: `{"api":"graph"}`},
 	}
 }
@@ -271,7 +273,7 @@ func TestAuthorize_NobodyIsNoScreen(t *testing.T) {
 			installed(t).refused(r, failure.Forbidden)
 		}
 	}
-	schemasOperations := []string{"beginConsent", "findConsent", "consentLink", "redeem", "tokenStatus", "renew", "check", "removeCredential", "forget", "history", "customers", "consentCustomer", "withdrawCustomer", "remind", "accessToken"}
+	schemasOperations := []string{"beginConsent", "findConsent", "consentLink", "redeem", "tokenStatus", "renew", "check", "removeCredential", "testCredentials", "forget", "history", "customers", "consentCustomer", "withdrawCustomer", "remind", "accessToken"}
 	for _, name := range schemasOperations {
 		if v := verdicts()["tenant "+name]["platform"]; v != "refused" {
 			t.Errorf("%s by nobody is %s, want refused", name, v)

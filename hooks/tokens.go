@@ -9,6 +9,7 @@ import (
 	"azure-partner-connector/connector/audit"
 	"azure-partner-connector/connector/clock"
 	"azure-partner-connector/connector/failure"
+	"azure-partner-connector/connector/tenant"
 	"azure-partner-connector/connector/token"
 )
 
@@ -33,6 +34,10 @@ func (h *Handler) tokenStatus(c *call) error {
 		return c.echo.JSON(http.StatusOK, stateView{string(status.State), h.now()})
 	}
 	v := h.viewStatus(c, status)
+	if c.caller.role == owner && c.knows("tenant.tokenStatus.borrowers") {
+		borrowers := append([]tenant.Borrower{}, c.Instance.Settings.Borrowers...)
+		v.Borrowers = &borrowers
+	}
 	if c.caller.role == owner && c.knows("tenant.tokenStatus.consents") {
 		current, err := h.cfg.Consents.Current(c.ctx(), c.Resolved)
 		if err != nil {

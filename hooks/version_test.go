@@ -129,6 +129,7 @@ func TestOperations_UnknownAtVersion1(t *testing.T) {
 	body := `{"credential":"applicationSecret"}`
 	h.refused(request{method: http.MethodPost, path: "/tenant/" + tenantA + "/removeCredential", identity: userR2, body: body}, failure.NotFound)
 	h.refused(request{method: http.MethodPost, path: "/app/" + rootA + "/removeCredential", identity: userP, body: body}, failure.NotFound)
+	h.refused(request{method: http.MethodPost, path: "/tenant/" + tenantA + "/testCredentials", identity: userR2, body: `{}`}, failure.NotFound)
 }
 
 func TestInstall_FromEarlierPackage(t *testing.T) {
@@ -250,6 +251,30 @@ func TestRemoveCredential(t *testing.T) {
 	}
 }
 
+// TestTestCredentials tries what was entered, and answers for each credential. What is not sent is as it is stored.
+func TestTestCredentials(t *testing.T) {
+	h := installed(t)
+	body := `{"directory":"contoso.example","applicationId":"` + unknownID + `","applicationSecret":" c4n4ry-right ","nextApplicationSecret":"wrong","more":1}`
+	r := request{method: http.MethodPost, path: "/tenant/" + tenantA + "/testCredentials", identity: userR2, body: body}
+	got := h.accepted(r, http.StatusOK).json(t)["credentials"].([]any)
+	if len(got) != 2 {
+		t.Fatalf("the answer has %d credentials, want 2", len(got))
+	}
+	first, second := got[0].(map[string]any), got[1].(map[string]any)
+	if first["name"] != "applicationSecret" || first["works"] != "yes" || first["failure"] != nil {
+		t.Errorf("the first credential is %v, want that it works", first)
+	}
+	if second["works"] != "no" || second["failure"].(map[string]any)["code"] != "client_secret_wrong" {
+		t.Errorf("the second credential is %v, want that it doesn't work", second)
+	}
+	if strings.Contains(h.log.String(), "c4n4ry-right") {
+		t.Error("the log has the secret")
+	}
+	for _, body := range []string{``, `[]`, `{"applicationSecret":7}`} {
+		h.refused(request{method: http.MethodPost, path: "/tenant/" + tenantA + "/testCredentials", identity: userR2, body: body}, failure.BadRequest)
+	}
+}
+
 func TestConfigure_Borrowers(t *testing.T) {
 	const directory = "11111111-2222-4333-8444-555555555555"
 	narrow := tenant.Borrower{ID: borrower, APIs: []string{"graph"}, Directories: []string{directory}}
@@ -260,6 +285,7 @@ func TestConfigure_Borrowers(t *testing.T) {
 		"entry":                 {`{"id":"` + strings.ToUpper(otherBorrower) + `","apis":["arm"],"directories":["Partner"," ` + strings.ToUpper(directory) + ` "]}`, []tenant.Borrower{{ID: otherBorrower, APIs: []string{"arm"}, Directories: []string{"partner", directory}}}},
 		"defaults":              {`{"id":"` + otherBorrower + `","apis":null}`, []tenant.Borrower{tenant.NewBorrower(otherBorrower)}},
 		"id":                    {`"` + otherBorrower + `"`, []tenant.Borrower{tenant.NewBorrower(otherBorrower)}},
+		"name":                  {`{"id":"` + otherBorrower + `","name":" Azure\u202e CSP\n"}`, []tenant.Borrower{{ID: otherBorrower, Name: "Azure CSP", APIs: tenant.APIs(), Directories: []string{"partner"}}}},
 		"id of a narrower one":  {`"` + borrower + `"`, []tenant.Borrower{narrow}},
 		"entry for the same id": {`{"id":"` + borrower + `"}`, []tenant.Borrower{tenant.NewBorrower(borrower)}},
 	} {

@@ -7,6 +7,7 @@ import (
 	"azure-partner-connector/connector/audit"
 	"azure-partner-connector/connector/consent"
 	"azure-partner-connector/connector/failure"
+	"azure-partner-connector/connector/tenant"
 	"azure-partner-connector/connector/token"
 )
 
@@ -92,6 +93,8 @@ type statusView struct {
 	Waiting *waitingView `json:"waiting"`
 	// TenantApplication says that the tenant may use its own application.
 	TenantApplication bool `json:"tenantApplication"`
+	// Borrowers are the applications that may get access tokens, for the owner.
+	Borrowers *[]tenant.Borrower `json:"borrowers,omitempty"`
 	// OnboardingURL is the page that the screen opens in a new window before it begins a consent; empty when it need not.
 	OnboardingURL string `json:"onboardingURL,omitempty"`
 	// Consents is what goes on, for the owner alone and in tokenStatus only: it holds the address of the link.

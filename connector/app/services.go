@@ -114,17 +114,17 @@ func (s *Services) build(ctx context.Context, cfg config.Config, opts Options, o
 	if s.platform, err = openPlatform(cfg, opts, s.controllers, observe.platform); err != nil {
 		return err
 	}
-	if s.Tenants, err = tenant.New(tenant.Config{
-		Store: s.Store, Directories: s.Microsoft, Clouds: slices.Sorted(maps.Keys(s.Authorities)),
-		Resources: s.platform, AllowMoves: allowMoves(cfg.Instances), APIs: apisOf(cfg.Instances),
-		Controllers: s.controllers, Now: opts.Now, Log: opts.component("tenant"),
-	}); err != nil {
-		return err
-	}
 	limits, err := limit.New(limit.Config{
 		Store: s.Store, Most: cfg.Limits.Most(), Refused: observe.limited, Now: opts.Now, Log: opts.component("limit"),
 	})
 	if err != nil {
+		return err
+	}
+	if s.Tenants, err = tenant.New(tenant.Config{
+		Store: s.Store, Directories: s.Microsoft, Clouds: slices.Sorted(maps.Keys(s.Authorities)), Authenticator: s.Microsoft, Limits: limits,
+		Resources: s.platform, AllowMoves: allowMoves(cfg.Instances), APIs: apisOf(cfg.Instances),
+		Controllers: s.controllers, Now: opts.Now, Log: opts.component("tenant"),
+	}); err != nil {
 		return err
 	}
 	s.Refusals, s.Uses = audit.NewTally(s.Store, opts.Now), token.NewUses(s.Store, opts.Now)

@@ -27,6 +27,7 @@ const (
 	InstanceRemoved    Action = "instance.removed"
 	TenantProvisioned  Action = "tenant.provisioned"
 	TenantConfigured   Action = "tenant.configured"
+	CredentialsTested  Action = "tenant.credentials_tested" // of the tenant's own application, before they are stored
 	DirectoryResolved  Action = "tenant.directory_resolved" // of a domain that could not be resolved when it was entered
 	TenantSuspended    Action = "tenant.suspended"
 	TenantResumed      Action = "tenant.resumed"

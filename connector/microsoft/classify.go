@@ -13,6 +13,8 @@ const (
 	anyGrant     grantType = ""
 	codeGrant    grantType = "authorization_code"
 	refreshGrant grantType = "refresh_token"
+	// ownGrant redeems nothing: the application asks for itself.
+	ownGrant grantType = "client_credentials"
 )
 
 // code returns what r means (docs/reference/microsoft-identity.md §3.6). A status that reports an outage takes

@@ -58,7 +58,11 @@ func (l borrowerList) guarded() guardedColumn {
 	}
 	entries := make([]string, len(l.entries))
 	for i, b := range l.entries {
-		entries[i] = guardedList([]string{b.ID, guardedList(b.APIs), guardedList(b.Directories)})
+		parts := []string{b.ID, guardedList(b.APIs), guardedList(b.Directories)}
+		if b.Name != "" { // entries had none when the first MACs were made
+			parts = append(parts, b.Name)
+		}
+		entries[i] = guardedList(parts)
 	}
 	return guardedColumn{"borrower entries", guardedList(entries), formBound}
 }
@@ -70,7 +74,7 @@ func (l borrowerList) String() string {
 	}
 	entries := make([]string, len(l.entries))
 	for i, b := range l.entries {
-		entries[i] = fmt.Sprintf("%q for %s in %s", b.ID, strings.Join(b.APIs, ", "), strings.Join(b.Directories, ", "))
+		entries[i] = fmt.Sprintf("%q for %s in %s", strings.TrimSpace(b.Name+" "+b.ID), strings.Join(b.APIs, ", "), strings.Join(b.Directories, ", "))
 	}
 	return "[" + strings.Join(entries, "; ") + "]"
 }

@@ -30,14 +30,15 @@ func APIs() []string { return slices.Clone(apis) }
 
 // A Borrower is an application of the platform that may borrow access tokens.
 type Borrower struct {
-	ID          string   `json:"id"`          // APS instance ID, in lower case
-	APIs        []string `json:"apis"`        // for which it may borrow
-	Directories []string `json:"directories"` // IDs in lower case, or PartnerDirectory
+	ID          string   `json:"id"`             // APS instance ID, in lower case
+	Name        string   `json:"name,omitempty"` // for people; the platform tells none
+	APIs        []string `json:"apis"`           // for which it may borrow
+	Directories []string `json:"directories"`    // IDs in lower case, or PartnerDirectory
 }
 
 // NewBorrower returns what package version 1 meant by the ID of an application: all APIs, in the partner's own directory.
 func NewBorrower(id string) Borrower {
-	return Borrower{id, slices.Clone(apis), []string{PartnerDirectory}}
+	return Borrower{ID: id, APIs: slices.Clone(apis), Directories: []string{PartnerDirectory}}
 }
 
 // PlainBorrowers returns the IDs of all, and whether the IDs say all that there is to say, as in package version 1.
@@ -45,7 +46,7 @@ func PlainBorrowers(all []Borrower) (ids []string, plain bool) {
 	ids, plain = make([]string, len(all)), true
 	for i, b := range all {
 		ids[i] = b.ID
-		plain = plain && len(b.APIs) == len(apis) && slices.Equal(b.Directories, []string{PartnerDirectory})
+		plain = plain && b.Name == "" && len(b.APIs) == len(apis) && slices.Equal(b.Directories, []string{PartnerDirectory})
 	}
 	return ids, plain
 }

@@ -10,6 +10,7 @@ import (
 
 	"azure-partner-connector/connector/audit"
 	"azure-partner-connector/connector/failure"
+	"azure-partner-connector/connector/limit"
 	"azure-partner-connector/connector/recent"
 )
 
@@ -46,6 +47,12 @@ type Config struct {
 	// APIs returns the names of the APIs of an instance. Default: the built-in ones.
 	APIs func(instanceKey string) []string
 
+	// Authenticator tries credentials before they are stored. Default: Microsoft counts as unreachable.
+	Authenticator Authenticator
+
+	// Limits bounds how often that is done. Default: no limits.
+	Limits *limit.Limiter
+
 	// Now is the clock. Default: time.Now.
 	Now func() time.Time
 
@@ -78,6 +85,9 @@ func New(cfg Config) (*Service, error) {
 	}
 	if cfg.Controllers == nil {
 		cfg.Controllers = func(string) []string { return nil }
+	}
+	if cfg.Authenticator == nil {
+		cfg.Authenticator = noAuthenticator{}
 	}
 	if cfg.APIs == nil {
 		cfg.APIs = func(string) []string { return APIs() }

@@ -65,6 +65,7 @@ var refusals = map[int]refusal{
 	28003:   {error: "invalid_request", text: "Name a scope; the authorization code was issued for several resources."},
 	28000:   {error: "invalid_scope", text: "The scope contains more than one resource."},
 	70011:   {error: "invalid_scope", text: "The scope is not valid."},
+	1002012: {error: "invalid_scope", text: "An application that asks for itself names one resource, with /.default."},
 	500011:  {error: "invalid_resource", text: "The resource was not found in this directory."},
 	650057:  {error: "invalid_resource", text: "The application's registration lists no permission of this resource."},
 	901002:  {error: "invalid_request", text: "The 'resource' parameter is not supported here; use 'scope'."},

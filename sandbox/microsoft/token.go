@@ -105,7 +105,7 @@ func (s *Simulator) redeem(f tokenForm) (map[string]any, *refusal) {
 	switch {
 	case grantType == "":
 		return nil, missing("grant_type")
-	case grantType != "authorization_code" && grantType != "refresh_token":
+	case grantType != "authorization_code" && grantType != "refresh_token" && grantType != "client_credentials":
 		return nil, refuse(70003)
 	case f.clientID == "":
 		return nil, missing("client_id")
@@ -117,6 +117,9 @@ func (s *Simulator) redeem(f tokenForm) (map[string]any, *refusal) {
 	certified, refused := f.authenticate(app)
 	if refused != nil {
 		return nil, refused
+	}
+	if grantType == "client_credentials" {
+		return s.applicationAnswer(f, app, d, certified)
 	}
 	if s.state.looping(f) {
 		return nil, refuse(50196)
@@ -142,6 +145,33 @@ func (s *Simulator) redeem(f tokenForm) (map[string]any, *refusal) {
 		return nil, refuse(90006).about(err.Error())
 	}
 	return answer, nil
+}
+
+// applicationAnswer answers an application that asks for itself, whether or not it has any permission
+// (docs/reference/microsoft-identity.md §6.3). No API of the simulator accepts such a token: it is nobody's.
+func (s *Simulator) applicationAnswer(f tokenForm, app *application, d *directory, certified bool) (map[string]any, *refusal) {
+	if d == nil {
+		return nil, refuse(50194)
+	}
+	requested, refused := s.cfg.Cloud.parseScope(f.values.Get("scope"))
+	switch {
+	case refused != nil:
+		return nil, refused
+	case len(requested.apis) != 1 || requested.apis[0].name != defaultScope || len(requested.oidc) > 0:
+		return nil, refuse(1002012)
+	case slices.Contains(d.Without, requested.apis[0].host):
+		return nil, refuse(500011)
+	}
+	r := tokenRequest{
+		app: app, directory: d, user: &user{}, host: requested.apis[0].host, audience: requested.apis[0].identifier, certified: certified,
+		address: f.address, version: f.version, now: f.now,
+	}
+	access, life, err := s.accessToken(r)
+	if err != nil {
+		return nil, refuse(90006).about(err.Error())
+	}
+	seconds := int64(life / time.Second)
+	return map[string]any{"token_type": "Bearer", "access_token": access, "expires_in": seconds, "ext_expires_in": seconds}, nil
 }
 
 // resolve finds the directory and the application of a request; the directory is nil for common and organizations.

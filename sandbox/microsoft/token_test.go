@@ -29,6 +29,23 @@ func TestS8_CodeWorksOnce(t *testing.T) {
 	w.checkRefused("second redemption", w.redeem(code), http.StatusBadRequest, "invalid_grant", 54005)
 }
 
+// TestApplicationToken_ProvesTheCredential: an application that asks for itself gets a token that no API accepts.
+func TestApplicationToken_ProvesTheCredential(t *testing.T) {
+	w := newWorld(t)
+	ask := func(edits ...string) answer {
+		asked := append([]string{"grant_type=client_credentials", "scope=https://graph.microsoft.com/.default", "code", "code_verifier", "redirect_uri"}, edits...)
+		return w.do(w.tokenRequest(codeForm(""), asked...))
+	}
+	got := ask()
+	w.checkOK("a token for the application", got)
+	if answered := w.get(w.GraphURL()+"/v1.0/me", "Authorization", "Bearer "+got.text("access_token")); answered.status != http.StatusUnauthorized {
+		t.Errorf("Graph with the token of an application = %d, want 401", answered.status)
+	}
+	w.checkRefused("with another secret", ask("client_secret=wrong"), 401, "invalid_client", 7000215)
+	w.checkRefused("of an unknown application", ask("client_id=bbbbbbbb-bbbb-4bbb-8bbb-bbbbbbbbbbbb"), 400, "unauthorized_client", 700016)
+	w.checkRefused("with single permissions", ask("scope=https://graph.microsoft.com/User.Read"), 400, "invalid_scope", 1002012)
+}
+
 func TestS8_CodeLivesTenMinutes(t *testing.T) {
 	w := newWorld(t)
 	early, late := w.code(willing(admin)), w.code(willing(admin))

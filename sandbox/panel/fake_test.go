@@ -12,7 +12,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -85,8 +84,9 @@ type answers struct {
 	tenant      object            // the reseller's tenant as the platform stores it
 	saved       object            // the last saved changes of it
 	removed     []string          // credentials
-	procedure   string            // of the next consent; empty for a connector that does not say
-	requests    []object          // what consents was called with
+	tested      []map[string]string
+	procedure   string   // of the next consent; empty for a connector that does not say
+	requests    []object // what consents was called with
 	tries       int
 	calls       map[string]int // operation → how often it was called
 	panelLocale string
@@ -155,6 +155,10 @@ func wellStatus() object {
 		"directory":     object{"id": "6c9a2a4b-3c1d-4e0f-8a77-5b1f0c9d2e10", "name": "contoso-partner.onmicrosoft.com"},
 		"applicationId": "3f0c8d52-9b7a-4f0e-a1c2-7d6e5f4a3b21", "secretEndsAt": at(210),
 		"consentedBy": object{"username": "ada@contoso-partner.onmicrosoft.com", "name": "Ada Novak"}, "consentedAt": at(-34),
+		"borrowers": []object{
+			{"id": "e0000000-0000-4000-8000-000000000000", "name": "Azure CSP (NCE)", "apis": []string{"partnercenter", "graph"}, "directories": []string{"partner", "customers"}},
+			{"id": "e1000000-0000-4000-8000-000000000001", "apis": []string{"arm"}, "directories": []string{"partner"}},
+		},
 		"askedBy": "Mara Lind", "procedure": "automatic", "scopes": []string{"https://api.partnercenter.microsoft.com/user_impersonation"},
 		"mfa": "yes", "globalAdmin": "yes", "adminAgent": "yes",
 		"apis":    []object{probe("partnercenter"), probe("graph"), probe("arm")},
@@ -233,7 +237,7 @@ func fail(code failure.Code, pairs ...string) object {
 	f := failure.New(code, pairs...)
 	text, advice := code.Template()
 	var seen any
-	if microsoftCode := map[failure.Code]string{failure.SignInFrequency: "70043", failure.GrantRevoked: "50173", failure.ClientSecretExpired: "7000222"}[code]; microsoftCode != "" {
+	if microsoftCode := map[failure.Code]string{failure.SignInFrequency: "70043", failure.GrantRevoked: "50173", failure.ClientSecretExpired: "7000222", failure.ClientSecretWrong: "7000215"}[code]; microsoftCode != "" {
 		seen = object{"code": microsoftCode}
 	}
 	return object{
@@ -420,6 +424,13 @@ func (p *platform) operation(name string, c panel.Call) panel.Answer {
 		p.removed = append(p.removed, asked.Credential)
 		delete(p.tenant, asked.Credential+"End")
 		return answer(p.tenant)
+	case "testCredentials":
+		var entered map[string]string
+		if err := json.Unmarshal(c.Body, &entered); err != nil {
+			return refusal(fail(failure.BadRequest, "reason", "not JSON"))
+		}
+		p.tested = append(p.tested, entered)
+		return answer(object{"credentials": triedCredentials(entered)})
 	case "history":
 		return answer(p.eventsPage(c.Query))
 	case "customers":
@@ -520,4 +531,22 @@ func refusal(f object) panel.Answer {
 	a := answer(object{"code": 409, "error": "AzurePartner::Refused", "message": f["message"], "details": f})
 	a.Status = http.StatusConflict
 	return a
+}
+
+// triedCredentials answers a test of credentials: those of "wrong" are refused, and what is stored, if none was entered, works.
+func triedCredentials(entered map[string]string) []object {
+	found := []object{}
+	for _, name := range []string{"applicationCertificate", "nextApplicationCertificate", "applicationSecret", "nextApplicationSecret"} {
+		switch entered[name] {
+		case "":
+		case "wrong":
+			found = append(found, object{"name": name, "works": "no", "failure": fail(failure.ClientSecretWrong)})
+		default:
+			found = append(found, object{"name": name, "works": "yes", "failure": nil})
+		}
+	}
+	if len(found) == 0 {
+		return []object{{"name": "applicationSecret", "works": "yes", "failure": nil}}
+	}
+	return found
 }

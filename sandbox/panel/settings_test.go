@@ -213,6 +213,67 @@ func TestSettings_RemoveCredential(t *testing.T) {
 	}
 }
 
+// TestSettings_TellWhoMayBorrow: an application is shown by the name that the provider gave, or by its ID.
+func TestSettings_TellWhoMayBorrow(t *testing.T) {
+	t.Parallel()
+	p := newPlatform(t)
+	d := open(t, p, settings)
+	cells := `Array.from(` + widget("borrowers") + `.querySelectorAll("tbody tr")).map(row => Array.from(row.cells).map(cell => cell.innerText.trim()).join("|")).join("; ")`
+	d.Wait(cells + ` === "Azure CSP (NCE)|Partner Center, Microsoft Graph|Partner directory, Customer directories; e1000000-0000-4000-8000-000000000001|Azure Resource Manager|Partner directory"`)
+	p.change(func(p *platform) { delete(p.status, "borrowers") }) // an earlier package
+	d.Click(paneltest.Document, "Close")
+	d.State("active")
+	d.Press("More")
+	d.Press("Settings")
+	d.Wait(widget("borrowersPanel") + `.offsetParent === null && ` + widget("providerPanel") + `.offsetParent !== null`)
+}
+
+// TestSettings_TestCredentials tries credentials at Microsoft before they are saved. What it finds stands beside the button.
+func TestSettings_TestCredentials(t *testing.T) {
+	t.Parallel()
+	for name, location := range map[string]string{"UX1": settings, "classic": settingsClassic} {
+		t.Run(name, func(t *testing.T) {
+			p := newPlatform(t)
+			allowOwn(p)
+			d := open(t, p, location)
+			d.WaitText("Your Own Application")
+			d.Press("Test Credentials")
+			d.wrong("applicationId", "Enter the ID of the application to which the credentials belong.")
+			d.Enter("noticeRecipients", "office") // which Microsoft is not asked about
+			d.Enter("applicationId", ownApplication)
+			d.Enter("applicationSecret", "right")
+			d.Enter("nextApplicationSecret", "wrong")
+			d.Press("Test Credentials")
+			d.Wait(widget("testResult") + `.innerText === "Client secret: Microsoft accepted it. Next client secret: Microsoft doesn't accept the client secret. ` +
+				`Enter the value of a valid client secret of the app registration. A new one may take a few minutes to work. Microsoft's code: 7000215. Reference: R7W2-KD5M."`)
+			d.Wait(frame + `.activeElement.innerText === "Test Credentials"`)
+			if got := evaluate[float64](d, widget("testResult")+`.getBoundingClientRect().top - `+widget("test")+`.getBoundingClientRect().bottom`); got < 0 || got > 60 {
+				t.Errorf("the result is %v px below its button, want it beside", got)
+			}
+			want := []map[string]string{{
+				"directory": "contoso-partner.onmicrosoft.com", "applicationId": ownApplication, "applicationSecret": "right", "nextApplicationSecret": "wrong",
+			}}
+			if diff := cmp.Diff(want, p.tested); diff != "" || p.called("save") != 0 {
+				t.Errorf("what was tested (-want +got), with %d savings:\n%s", p.called("save"), diff)
+			}
+			if got := d.Value("applicationSecret"); got != "right" {
+				t.Error("what was entered is gone, want it kept")
+			}
+
+			p.change(func(p *platform) {
+				p.refuse["testCredentials"] = fail(failure.DirectoryUnknown, "directory", "contoso.example")
+			})
+			d.Enter("directory", "contoso.example")
+			d.Wait(widget("testResult") + `.innerText === ""`)
+			d.Press("Test Credentials")
+			d.wrong("directory", "Microsoft doesn't know a directory named contoso.example.")
+			p.change(func(p *platform) { p.refuse["testCredentials"] = fail(failure.MicrosoftUnavailable) })
+			d.Press("Test Credentials")
+			d.WaitText("Nothing was changed. Start again in a few minutes.")
+		})
+	}
+}
+
 func TestSettings_ForgetUnsavedInput(t *testing.T) {
 	t.Parallel()
 	p := newPlatform(t)

@@ -420,6 +420,15 @@ func settingsStates() []state {
 			s.press("Remove Client Secret")
 			s.waitText("The connector deletes this credential and continues with the others. Without any, it can't renew the refresh token. Nothing changes at Microsoft.")
 		}},
+		{name: "settings-tested", about: "Credentials are tried before they are saved", from: "Your Own Application", toEnd: true, set: allowOwn, reach: func(s *tab) {
+			s.Wait(filled)
+			s.waitText("Your Own Application")
+			s.Enter("applicationId", ownApplication)
+			s.Enter("applicationSecret", "right")
+			s.Enter("nextApplicationSecret", "wrong")
+			s.press("Test Credentials")
+			s.Wait(widget("testResult") + `.innerText !== ""`)
+		}},
 		{name: "settings-refused", about: "Settings that the connector refuses", set: refused("save", unknown), reach: func(s *tab) {
 			s.Wait(filled)
 			s.Enter("directory", "contoso.example")

@@ -48,7 +48,7 @@ func (w *World) LendForCustomers(ctx context.Context, on bool) error {
 	}
 	return w.Platform.Configure(ctx, "", w.installed.rootID, map[string]any{
 		"customerDirectories": allowed,
-		"borrowers":           []any{map[string]any{"id": w.installed.borrower.ID, "directories": directories}},
+		"borrowers":           []any{map[string]any{"id": w.installed.borrower.ID, "name": borrowerName, "directories": directories}},
 	})
 }
 

@@ -59,10 +59,13 @@ func (w *World) RegisterFirst(ctx context.Context) (platform.CreatedInstance, er
 	})
 }
 
+// borrowerName is the name of the application that borrows access tokens, at the platform and for the provider.
+const borrowerName = "Azure CSP (NCE)"
+
 func (w *World) addBorrower() (err error) {
 	if w.installed.borrower.ID == "" {
 		key, shared := borrowerCredentials()
-		w.installed.borrower, err = w.Platform.AddApplication("Azure CSP (NCE)", key, shared)
+		w.installed.borrower, err = w.Platform.AddApplication(borrowerName, key, shared)
 	}
 	return err
 }
@@ -72,7 +75,7 @@ func (w *World) settings() map[string]any {
 	return map[string]any{
 		"cloud": "global", "applicationId": ApplicationID, "applicationSecret": applicationSecret,
 		"applicationSecretEnd": w.Clock.Now().AddDate(1, 0, 0).Format(time.DateOnly),
-		"borrowers":            []any{map[string]any{"id": w.installed.borrower.ID}},
+		"borrowers":            []any{map[string]any{"id": w.installed.borrower.ID, "name": borrowerName}},
 	}
 }
 

@@ -311,7 +311,7 @@ func (r reseller) events(now time.Time, directory string) []audit.Event {
 	for i := range r.lent {
 		list = append(list, audit.Event{
 			At: now.Add(-time.Duration(r.lent-i) * 2 * time.Hour), Action: audit.TokenLent, Result: audit.OK,
-			Actor: audit.Actor{Kind: audit.Application, Name: "Azure CSP (NCE)"}, Details: map[string]string{"api": string(token.Graph)},
+			Actor: audit.Actor{Kind: audit.Application, Name: borrowerName}, Details: map[string]string{"api": string(token.Graph)},
 		})
 	}
 	return list

@@ -49,7 +49,13 @@ func TestPanel_Settings(t *testing.T) {
 
 		d.Enter("directory", world.AlpineDirectory)
 		d.Enter("applicationId", ownApplication)
+		d.Enter("applicationSecret", "another~secret")
+		d.Press("Test Credentials")
+		d.WaitText("Microsoft doesn't accept the client secret.")
 		d.Enter("applicationSecret", "alpine~secret")
+		d.Press("Test Credentials")
+		d.WaitText("Client secret: Microsoft accepted it.")
+		d.checkKept("applicationId", "")
 		d.Enter("applicationSecretEnd", "2027-11-23")
 		save("The settings have been saved.")
 		d.checkKept("applicationId", ownApplication)

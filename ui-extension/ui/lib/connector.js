@@ -44,6 +44,7 @@ define(["aps/xhr"], function (xhr) {
             renew: function () { return post("/renew"); },
             remind: function () { return post("/remind"); },
             forget: function () { return post("/forget"); },
+            testCredentials: function (entered) { return post("/testCredentials", entered); },
             removeCredential: function (name) { return post("/removeCredential", { credential: name }); },
 
             /* customers returns a page of the partner's customers, from offset on. */
@@ -180,6 +181,7 @@ define(["aps/xhr"], function (xhr) {
             switch (action) {
             case "tenant.provisioned": return t("Tenant set up");
             case "tenant.configured": return t("Settings changed");
+            case "tenant.credentials_tested": return t("Credentials tested");
             case "tenant.directory_resolved": return t("Directory identified");
             case "tenant.suspended": return t("Subscription suspended");
             case "tenant.resumed": return t("Subscription resumed");

@@ -6,10 +6,11 @@
  */
 define([
     "aps/confirm",
+    "aps/Memory",
     "app/lib/connector",
     "app/lib/settingswidgets",
     "app/lib/dom"
-], function (confirm, connector, widgets, dom) {
+], function (confirm, Memory, connector, widgets, dom) {
     "use strict";
 
     const { operations: operationsOf, failures, words } = connector;
@@ -43,8 +44,9 @@ define([
     const day = /^\d{4}-\d{2}-\d{2}$/;
     const address = /^[^\s@,;:<>()[\]"\\]+@[^\s@,;:<>()[\]"\\]+$/;
 
-    /* hasNotices reports whether the package of a resource has recipients of notices: its version is that of the type. */
-    const hasNotices = function (resource) {
+    /* atVersion2 reports whether the package of a resource has what came with version 2: recipients of notices, and the test of
+       credentials. The version is that of the type. */
+    const atVersion2 = function (resource) {
         const version = /\/(\d+)\.\d+$/.exec(resource.aps.type);
         return Boolean(version) && Number(version[1]) >= 2;
     };
@@ -67,10 +69,33 @@ define([
         return errors;
     };
 
+    /* tested says of each credential whether Microsoft accepted it. */
+    const tested = function (t, answer) {
+        return answer.credentials.map(function (c) {
+            const state = c.failure ? failures.consentMessage(t, c.failure) : t("Microsoft accepted it."); // nothing retries it
+            return t("__name__: __state__", { name: words.credential(t, c.name), state: state });
+        }).join(" ");
+    };
+
+    /* borrowerRows returns the rows of the applications that may get access tokens, with their IDs where they have no name. */
+    const borrowerRows = function (t, borrowers) {
+        const directory = function (one) {
+            return { partner: t("Partner directory"), customers: t("Customer directories") }[one] || one;
+        };
+        return borrowers.map(function (b) {
+            return words.plain({
+                id: b.id,
+                name: b.name || b.id,
+                apis: b.apis.map(function (api) { return words.api(t, api); }).join(", "),
+                directories: b.directories.map(directory).join(", ")
+            });
+        });
+    };
+
     /* check validates the input and returns the errors, field → text; the connector checks the rest. stored is the tenant
        as the platform stores it. */
     const check = function (t, entered, stored, own) {
-        const errors = hasNotices(stored) ? checkNotices(t, entered) : {};
+        const errors = atVersion2(stored) ? checkNotices(t, entered) : {};
         if (!entered.directory) {
             errors.directory = t("Enter the directory (tenant) ID or its onmicrosoft.com domain.");
         }
@@ -143,7 +168,7 @@ define([
 
         const visible = function (name) {
             if (notices.indexOf(name) >= 0) {
-                return hasNotices(tenant);
+                return atVersion2(tenant);
             }
             return own || name === "directory";
         };
@@ -172,7 +197,9 @@ define([
         const fill = function (resource) {
             tenant = resource;
             ["directory"].concat(readable, notices).forEach(function (name) { setText(name, stored(name)); });
-            widget("noticesPanel").set("visible", hasNotices(tenant));
+            widget("noticesPanel").set("visible", atVersion2(tenant));
+            widget("trial").set("visible", atVersion2(tenant));
+            setText("testResult", "");
             fillCertificateEnds(resource);
             clearSecrets();
             allowRemoval(true);
@@ -183,6 +210,8 @@ define([
             setText("providerApplication", s.applicationId || t("Not set"));
             widget("applicationPanel").set("visible", own);
             widget("providerPanel").set("visible", !own);
+            widget("borrowersPanel").set("visible", Boolean(s.borrowers)); // earlier packages don't tell
+            widget("borrowers").set("store", new Memory({ data: borrowerRows(t, s.borrowers || []), idProperty: "id" }));
         };
 
         const showError = function (error) { panel.showMessage("error", failures.errorMessage(t, error)); };
@@ -198,7 +227,7 @@ define([
 
         const changes = function (entered) {
             const changed = { aps: { id: tenant.aps.id, type: tenant.aps.type }, directory: entered.directory };
-            if (hasNotices(tenant)) {
+            if (atVersion2(tenant)) {
                 changed.noticeRecipients = addresses(entered.noticeRecipients);
                 changed.noticeLanguage = entered.noticeLanguage.toLowerCase();
             }
@@ -225,7 +254,7 @@ define([
             if (name && visible(name)) {
                 showErrors(Object.fromEntries([[name, failures.messageOf(t, failure)]]));
             } else {
-                showError(error);
+                panel.showMessage("error", failures.consentErrorMessage(t, error)); // nothing retries it
             }
         };
 
@@ -261,16 +290,43 @@ define([
             }));
         };
 
+        const disable = dom.disabler();
+
+        /* test lets the connector try what is entered, or else what is stored, at Microsoft. */
+        const test = function () {
+            const entered = entries();
+            const errors = check(t, entered, tenant, own);
+            panel.clearMessage();
+            setText("testResult", "");
+            notices.forEach(function (name) { delete errors[name]; });
+            if (!entered.applicationId) {
+                errors.applicationId = t("Enter the ID of the application to which the credentials belong.");
+            }
+            showErrors(errors);
+            if (Object.keys(errors).length) {
+                return;
+            }
+            const sent = { directory: entered.directory, applicationId: entered.applicationId };
+            secrets.filter(function (name) { return entered[name]; }).forEach(function (name) { sent[name] = entered[name]; });
+            disable([widget("test")], true);
+            operations.testCredentials(sent).then(whileOpen(function (answer) {
+                setText("testResult", tested(t, answer));
+            }), whileOpen(refused)).always(whileOpen(function () { disable([widget("test")], false); }));
+        };
+
         let watched = false;
         const watch = function () {
             if (!watched) {
-                fields.forEach(function (name) { dom.onLeave(widget(name), function () { checkField(name); }); });
+                fields.forEach(function (name) {
+                    dom.onLeave(widget(name), function () { checkField(name); });
+                    dom.onInput(widget(name), function () { setText("testResult", ""); }); // it was about other input
+                });
             }
             watched = true;
         };
 
         return {
-            tree: function () { return widgets(panel, remove); },
+            tree: function () { return widgets(panel, remove, test); },
 
             show: function () {
                 const chosen = operationsOf.choose(panel.vars().tenant, panel.subscription()).tenant;
@@ -279,6 +335,7 @@ define([
                     dom.date(widget(name + "End"));
                 });
                 fields.forEach(function (name) { dom.live(widget(name + "Error"), "assertive"); });
+                dom.live(widget("testResult"), "polite");
                 certificates.concat(notices).forEach(function (name) { dom.oneTime(widget(name)); });
                 watch();
                 widget("directoryPanel").set("visible", Boolean(chosen));
@@ -336,6 +393,7 @@ define([
                 lifetime.end();
                 tenant = null;
                 clearSecrets();
+                setText("testResult", "");
                 showErrors({});
                 panel.clearMessage();
             }

@@ -48,7 +48,35 @@ define([], function () {
         ];
     };
 
-    return function (panel, remove) {
+    /* trial is the button that tries the credentials at Microsoft before they are saved, with the result beside it. */
+    const trial = function (panel, test) {
+        const t = panel.t;
+        return ["aps/FieldSet", { id: panel.id("trial"), gridSize: whole, visible: false }, [
+            ["aps/Button", { id: panel.id("test"), label: t("Test Credentials"), autoBusy: false, onClick: test }],
+            ["aps/Output", { id: panel.id("testResult"), gridSize: whole, value: "" }],
+            ["aps/Output", { gridSize: whole, value: t("Asks Microsoft whether it accepts these credentials. Nothing is saved.") }]
+        ]];
+    };
+
+    /* borrowers is the list of the applications that may get access tokens. */
+    const borrowers = function (panel) {
+        const t = panel.t;
+        const column = function (name, field) { return { name: name, field: field, sortable: false }; };
+        return ["aps/Panel", { id: panel.id("borrowersPanel"), title: t("Who May Get Access Tokens"), visible: false }, [
+            ["aps/FieldSet", { gridSize: whole }, [
+                ["aps/Output", { gridSize: whole, value: t("Your provider allows these applications to get access tokens from your refresh token.") }]
+            ]],
+            ["aps/Grid", {
+                id: panel.id("borrowers"),
+                noDataText: t("No application may get access tokens."),
+                columns: [column(t("Application"), "name"), column(t("Services"), "apis"), column(t("Directories"), "directories")],
+                rowsPerPage: 10,
+                pageSizeOptions: [10, 25, 50]
+            }]
+        ]];
+    };
+
+    return function (panel, remove, test) {
         const t = panel.t;
         return [
             ["aps/Output", { id: panel.id("note"), value: "" }],
@@ -84,14 +112,16 @@ define([], function () {
                 secret(panel, "applicationSecret", t("Client secret"), t("Client secret expires"), t("Remove Client Secret"), remove),
                 secret(panel, "nextApplicationSecret", t("Next client secret"), t("Next client secret expires"), t("Remove Next Client Secret"), remove),
                 ["aps/FieldSet", { gridSize: whole }, certificate(panel, "applicationCertificate", t("Certificate"), t("Certificate expires"), t("Remove Certificate"), remove)],
-                ["aps/FieldSet", { gridSize: whole }, certificate(panel, "nextApplicationCertificate", t("Next certificate"), t("Next certificate expires"), t("Remove Next Certificate"), remove)]
+                ["aps/FieldSet", { gridSize: whole }, certificate(panel, "nextApplicationCertificate", t("Next certificate"), t("Next certificate expires"), t("Remove Next Certificate"), remove)],
+                trial(panel, test)
             ]],
             ["aps/Panel", { id: panel.id("providerPanel"), title: t("Application"), visible: false }, [
                 ["aps/FieldSet", { gridSize: whole }, [
                     ["aps/Output", { gridSize: whole, value: t("Your provider's application is used.") }],
                     ["aps/Output", { id: panel.id("providerApplication"), label: t("Application (Client) ID"), gridSize: whole, value: "" }]
                 ]]
-            ]]
+            ]],
+            borrowers(panel)
         ];
     };
 });
