@@ -34,6 +34,7 @@ window.panelInbox = function (panel) {
         if (counts.outage) {
             $("outageTitle").textContent = word("The connector is stopped. The platform gets:");
             $("outageSeen").textContent = counts.outage;
+            $("outage").title = counts.outage; // a phone shows the beginning
             $("outageEnd").textContent = word("Start the Connector");
         }
     }
