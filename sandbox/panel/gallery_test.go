@@ -12,7 +12,7 @@ import (
 
 // elsewhere returns the pictures that the tests of sandbox/world take.
 func elsewhere() []string {
-	return []string{"sandbox/sign-in", "sandbox/accept", "sandbox/drawer", "sandbox/borrowed", "sandbox/bell", "sandbox/mail", "sandbox/stopped"}
+	return []string{"sandbox/sign-in", "sandbox/accept", "sandbox/drawer", "sandbox/borrowed", "sandbox/bell", "sandbox/mail", "sandbox/stopped", "sandbox/tenants-list", "sandbox/dashboard"}
 }
 
 // A row is one row of the table of pictures: what they show, and the pictures in the order of the columns.
@@ -96,6 +96,8 @@ func table() string {
 		{"The notifications of an account", []string{"sandbox/bell"}},
 		{"The mail that the connector sent", []string{"sandbox/mail"}},
 		{"The connector is stopped", []string{"sandbox/stopped"}},
+		{"The command connector tenants list", []string{"sandbox/tenants-list"}},
+		{"What the dashboard asks Prometheus, drawn without Grafana", []string{"sandbox/dashboard"}},
 	})
 	return b.String()
 }

@@ -79,16 +79,6 @@ func TestMetrics_TellTheStateOfAllTenants(t *testing.T) {
 // pauses has an operator pause and resume renewals: the metric and the answer to probes tell of it, and the connector stays ready.
 func (s scenario) pauses(shows func(lines ...string)) {
 	s.Helper()
-	by := audit.Actor{Kind: audit.Operator, ID: "paula", Name: "paula"}
-	order := func(give func(context.Context, *token.Service) error) {
-		s.Helper()
-		cfg, err := config.Load(filepath.Join(s.Folder(), "connector.yaml"), nil)
-		check(s.T, err)
-		services, err := app.Open(s.Context(), cfg, app.Options{Now: s.Clock.Now, Migration: app.ExamineSchema})
-		check(s.T, err)
-		check(s.T, give(s.Context(), services.Tokens))
-		check(s.T, services.Close())
-	}
 	probed := func(want string) {
 		s.Helper()
 		if status, text := s.fetch(s.PrivateURL + "/readyz"); status != http.StatusOK || !strings.HasPrefix(text, want) || want == "" && text != "" {
@@ -96,13 +86,10 @@ func (s scenario) pauses(shows func(lines ...string)) {
 		}
 	}
 	probed("")
-	order(func(ctx context.Context, tokens *token.Service) error {
-		_, err := tokens.PauseRenewals(ctx, token.Pause{Reason: "maintenance"}, by)
-		return err
-	})
+	s.pause()
 	shows(`connector_renewals_paused_until_timestamp_seconds{cloud="all"} `)
 	probed("renewals in all clouds are paused until ")
-	order(func(ctx context.Context, tokens *token.Service) error {
+	s.order(func(ctx context.Context, tokens *token.Service, by audit.Actor) error {
 		_, err := tokens.ResumeRenewals(ctx, "", by)
 		return err
 	})
@@ -111,4 +98,24 @@ func (s scenario) pauses(shows func(lines ...string)) {
 		return !strings.Contains(text, "connector_renewals_paused_until_timestamp_seconds{")
 	})
 	probed("")
+}
+
+// pause has an operator pause all renewals.
+func (s scenario) pause() {
+	s.Helper()
+	s.order(func(ctx context.Context, tokens *token.Service, by audit.Actor) error {
+		_, err := tokens.PauseRenewals(ctx, token.Pause{Reason: "maintenance"}, by)
+		return err
+	})
+}
+
+// order has an operator give an order at the command line, beside the running connector.
+func (s scenario) order(give func(context.Context, *token.Service, audit.Actor) error) {
+	s.Helper()
+	cfg, err := config.Load(filepath.Join(s.Folder(), "connector.yaml"), nil)
+	check(s.T, err)
+	services, err := app.Open(s.Context(), cfg, app.Options{Now: s.Clock.Now, Migration: app.ExamineSchema})
+	check(s.T, err)
+	check(s.T, give(s.Context(), services.Tokens, audit.Actor{Kind: audit.Operator, ID: "paula", Name: "paula"}))
+	check(s.T, services.Close())
 }

@@ -24,6 +24,8 @@ type Picture struct {
 	Small bool
 	// Whole is the whole page instead of what fits on the display.
 	Whole bool
+	// Fit leaves out what is empty below a page that is shown whole.
+	Fit bool
 	// From is a JavaScript expression of the element at the top of the display.
 	From string
 	// ToEnd puts that element at the bottom instead.
@@ -44,6 +46,8 @@ func (d *Driver) Capture(name string, p Picture) {
 		width, height = Phone, 780
 	case p.Small:
 		width, height = 720, 480
+	case p.Fit:
+		height = 100
 	}
 	browser.Resize(d.T, d.Ctx, width, height)
 	inner := `((` + Frame + `) || document).documentElement`
