@@ -239,9 +239,10 @@ func (m *machine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err == nil && len(words) > 1 {
 		err = m.do(r.Context(), words[0], words[1], words[2:])
 	}
-	if err != nil {
-		http.Error(w, strings.Join(words[1:], " ")+": "+err.Error(), http.StatusInternalServerError)
+	if err == nil {
+		return
 	}
+	http.Error(w, strings.Join(words[1:], " ")+": "+err.Error(), http.StatusInternalServerError)
 }
 
 func (m *machine) do(ctx context.Context, folder, command string, args []string) error {

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"golang.org/x/oauth2"
 	"golang.org/x/oauth2/clientcredentials"
 
 	"azure-partner-connector/connector/failure"
@@ -35,6 +34,6 @@ func (c *Client) Authenticate(ctx context.Context, client tenant.Client, name st
 		ClientID: web.ClientID, TokenURL: web.Endpoint.TokenURL, AuthStyle: web.Endpoint.AuthStyle,
 		Scopes: []string{strings.TrimRight(cmp.Or(r.profile.Graph.Audience, r.profile.Graph.BaseURL), "/") + "/.default"}, EndpointParams: parameters,
 	}
-	_, f = c.request(ctx, tokenRequest{r, token.Graph, ownGrant, func(ctx context.Context) (*oauth2.Token, error) { return grant.Token(ctx) }})
+	_, f = c.request(ctx, tokenRequest{r, token.Graph, ownGrant, grant.Token})
 	return asError(used.classify(used.translate(f), c.now()))
 }

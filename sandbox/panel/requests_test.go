@@ -89,8 +89,11 @@ func TestToken_LoadsLittle(t *testing.T) {
 	}
 	type screen struct{ state, panel, locale string }
 	screens := []screen{
-		{"active", "ux1", "ru_RU"}, {"action_required", "ux1", "ru_RU"},
-		{"active", "classic", "ru_RU"}, {"absent", "classic", "ru_RU"}, {"action_required", "classic", "ru_RU"},
+		{"active", "ux1", "ru_RU"},
+		{"action_required", "ux1", "ru_RU"},
+		{"active", "classic", "ru_RU"},
+		{"absent", "classic", "ru_RU"},
+		{"action_required", "classic", "ru_RU"},
 	}
 	for _, locale := range languages() {
 		screens = append(screens, screen{"absent", "ux1", locale})
