@@ -150,6 +150,8 @@ func checkBuilt(t *testing.T, dockerfile, source string) {
 	}
 }
 
+var untried = regexp.MustCompile(`[Tt]he tests (don't build|neither build) (the image|it)\b`)
+
 // TestImage_DocumentsSayThatItIsUntried: no container engine is where the tests run, so whoever builds the image tries it.
 func TestImage_DocumentsSayThatItIsUntried(t *testing.T) {
 	for _, name := range []string{"docs/release.md", "docs/guides/install.md", "docs/guides/kubernetes.md", "docs/guides/proxy.md"} {
@@ -157,8 +159,8 @@ func TestImage_DocumentsSayThatItIsUntried(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !strings.Contains(strings.Join(strings.Fields(string(text)), " "), "image is not built by the tests") {
-			t.Errorf("%s does not say that the image is not built by the tests", name)
+		if !untried.MatchString(strings.Join(strings.Fields(string(text)), " ")) {
+			t.Errorf("%s does not say that the tests don't build the image", name)
 		}
 	}
 }

@@ -11,7 +11,7 @@ import (
 	"azure-partner-connector/connector/limit"
 )
 
-// testTimeout limits a test, because the platform waits for it, for 25 seconds (docs/reference/aps-protocol.md §1.8).
+// testTimeout limits a test, because the platform waits for it: we assume 25 seconds at least (docs/reference/aps-protocol.md §1.7).
 const testTimeout = 20 * time.Second
 
 // An Authenticator tries the credentials of applications at Microsoft.
