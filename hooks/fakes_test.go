@@ -254,7 +254,7 @@ type fakeTokens struct {
 
 	tenants  *fakeTenants    // for ReadTenant; nil when there are none
 	snapshot *token.Snapshot // that the last Lend was given
-	lentTo   string          // name of whom the last Lend was for
+	lentTo   string          // name of the borrower of the last Lend
 
 	cached    token.Loan // what LendCached has
 	cachedErr error
