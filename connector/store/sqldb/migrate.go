@@ -56,7 +56,7 @@ func (db *DB) Locked(ctx context.Context, fn func() error) error {
 
 func (db *DB) locked(ctx context.Context, fn func(pool *sql.DB) error) (err error) {
 	const doing = "taking the lock of migrations: %w"
-	if err := db.Ready(ctx); err != nil {
+	if err := db.repeat(ctx, func() error { return db.Ready(ctx) }); err != nil {
 		return fmt.Errorf(doing, err)
 	}
 	pool, err := db.migrationPool()
@@ -69,7 +69,7 @@ func (db *DB) locked(ctx context.Context, fn func(pool *sql.DB) error) (err erro
 		return fmt.Errorf(doing, err)
 	}
 	// Goose would read the schema, and create its own table, before it took the lock.
-	if err := lock.Lock(ctx, pool); err != nil {
+	if err := db.repeat(ctx, func() error { return lock.Lock(ctx, pool) }); err != nil {
 		return fmt.Errorf(doing, err)
 	}
 	defer func() { err = errors.Join(err, lock.Unlock(context.WithoutCancel(ctx), pool)) }()
@@ -91,7 +91,11 @@ func (db *DB) migrate(ctx context.Context, pool *sql.DB, around Around) error {
 		if err := db.createTables(ctx, pool, provider.ListSources()); err != nil {
 			return fmt.Errorf(doing, err)
 		}
-		results, err := provider.Up(ctx)
+		var results []*goose.MigrationResult
+		err := db.repeat(ctx, func() (err error) { // goes on where it stopped, as the next start would
+			results, err = provider.Up(ctx)
+			return err
+		})
 		if err != nil {
 			return fmt.Errorf(doing, err)
 		}
@@ -160,7 +164,7 @@ var ErrOlderSchema = errors.New("the database has an older schema than this prog
 // CheckSchema returns nil for a schema of the latest version, ErrOlderSchema or ErrNewerSchema for others, and ErrNoSchema
 // for a database without tables. It changes nothing.
 func (db *DB) CheckSchema(ctx context.Context) error {
-	current, latest, err := schemaVersions(ctx, db.driver, db.pool)
+	current, latest, err := db.schemaVersions(ctx, db.pool)
 	switch {
 	case err != nil:
 		return advised(fmt.Errorf("checking the schema: %w", err))
@@ -174,7 +178,7 @@ func (db *DB) CheckSchema(ctx context.Context) error {
 
 // SchemaVersion returns the version of the schema, or ErrNoSchema for a database without tables.
 func (db *DB) SchemaVersion(ctx context.Context) (int64, error) {
-	current, _, err := schemaVersions(ctx, db.driver, db.pool)
+	current, _, err := db.schemaVersions(ctx, db.pool)
 	return current, err
 }
 
@@ -199,7 +203,11 @@ func (db *DB) migrations(ctx context.Context, pool *sql.DB) (provider *goose.Pro
 	if err != nil {
 		return nil, 0, err
 	}
-	if version, err = schemaVersion(ctx, pool, versions, countTables); err != nil {
+	err = db.repeat(ctx, func() (err error) {
+		version, err = schemaVersion(ctx, pool, versions, countTables)
+		return err
+	})
+	if err != nil {
 		return nil, 0, err
 	}
 	sources := provider.ListSources()

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"log/slog"
 	"net/url"
 	"os"
 
@@ -30,10 +29,8 @@ type Inspection struct {
 // is complete. The Driver, DSN, TLS and
 // Log of cfg count.
 func Inspect(ctx context.Context, cfg Config) (Inspection, error) {
-	if cfg.Log == nil {
-		cfg.Log = slog.New(slog.DiscardHandler)
-	}
-	pool, err := openForReading(cfg)
+	db := newDB(cfg)
+	pool, err := openForReading(db.cfg)
 	if err != nil {
 		return Inspection{}, fmt.Errorf("opening the database: %w", err)
 	}
@@ -42,11 +39,11 @@ func Inspect(ctx context.Context, cfg Config) (Inspection, error) {
 		return Inspection{}, fmt.Errorf("querying the database: %w", advised(err))
 	}
 	var seen Inspection
-	seen.Current, seen.Latest, err = schemaVersions(ctx, cfg.Driver, pool)
+	seen.Current, seen.Latest, err = db.schemaVersions(ctx, pool)
 	if err != nil && (cfg.Driver == SQLite || !errors.Is(err, ErrNoSchema)) { // an empty file has no settings yet
 		return seen, err
 	}
-	settings, settingsErr := readSettings(ctx, cfg.Driver, pool)
+	settings, settingsErr := db.readSettings(ctx, pool)
 	if settingsErr != nil {
 		return seen, fmt.Errorf("querying the database: %w", settingsErr)
 	}
@@ -54,7 +51,7 @@ func Inspect(ctx context.Context, cfg Config) (Inspection, error) {
 		return seen, err
 	}
 	if cfg.Driver == MySQL { // a file is opened for reading here
-		err = writable(ctx, cfg.Driver, pool)
+		err = db.repeat(ctx, func() error { return writable(ctx, cfg.Driver, pool) })
 	}
 	return seen, err
 }
@@ -72,7 +69,15 @@ func openForReading(cfg Config) (*sql.DB, error) {
 }
 
 // schemaVersions returns the version of the last applied migration, and the latest one that this program knows.
-func schemaVersions(ctx context.Context, driver string, pool *sql.DB) (current, latest int64, err error) {
+func (db *DB) schemaVersions(ctx context.Context, pool *sql.DB) (current, latest int64, err error) {
+	err = db.repeat(ctx, func() (err error) {
+		current, latest, err = versionsOf(ctx, db.driver, pool)
+		return err
+	})
+	return current, latest, err
+}
+
+func versionsOf(ctx context.Context, driver string, pool *sql.DB) (current, latest int64, err error) {
 	_, scripts, countTables, err := dialectOf(driver)
 	if err != nil {
 		return 0, 0, err

@@ -44,14 +44,22 @@ func unsafe(settings []Setting) error {
 // Settings returns what correctness rests on, as a connection of db sees it: also what Open set, because a proxy or a
 // compatible database may ignore that.
 func (db *DB) Settings(ctx context.Context) ([]Setting, error) {
-	settings, err := readSettings(ctx, db.driver, db.pool)
+	settings, err := db.readSettings(ctx, db.pool)
 	if err != nil {
 		return nil, fmt.Errorf("reading the settings of the database: %w", err)
 	}
 	return settings, nil
 }
 
-func readSettings(ctx context.Context, driver string, pool *sql.DB) ([]Setting, error) {
+func (db *DB) readSettings(ctx context.Context, pool *sql.DB) (settings []Setting, err error) {
+	err = db.repeat(ctx, func() (err error) {
+		settings, err = settingsOf(ctx, db.driver, pool)
+		return err
+	})
+	return settings, err
+}
+
+func settingsOf(ctx context.Context, driver string, pool *sql.DB) ([]Setting, error) {
 	if driver == SQLite {
 		return sqliteSettings(ctx, pool)
 	}

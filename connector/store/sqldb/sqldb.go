@@ -80,6 +80,18 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 	if cfg.DSN.Empty() {
 		return nil, errors.New("no DSN")
 	}
+	db := newDB(cfg)
+	if err := db.connect(ctx, db.cfg); err != nil {
+		return nil, advised(err)
+	}
+	if err := db.checkSettings(ctx); err != nil {
+		return nil, errors.Join(advised(err), db.Close())
+	}
+	return db, nil
+}
+
+// newDB returns a DB without connections, with defaults for what cfg leaves out.
+func newDB(cfg Config) *DB {
 	if cfg.MaxConnections == 0 {
 		cfg.MaxConnections = 16
 	}
@@ -98,14 +110,7 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	db := &DB{driver: cfg.Driver, cfg: cfg, wait: cfg.Wait, jitter: cfg.Jitter, log: cfg.Log}
-	if err := db.connect(ctx, cfg); err != nil {
-		return nil, advised(err)
-	}
-	if err := db.checkSettings(ctx); err != nil {
-		return nil, errors.Join(advised(err), db.Close())
-	}
-	return db, nil
+	return &DB{driver: cfg.Driver, cfg: cfg, wait: cfg.Wait, jitter: cfg.Jitter, log: cfg.Log}
 }
 
 // checkSettings returns ErrUnsafe for a database that could lose what it acknowledged, and logs a warning for what an

@@ -90,26 +90,33 @@ func (db *DB) attempt(ctx context.Context, fn func(ctx context.Context) error) (
 	return nil
 }
 
-// retry calls try until it succeeds, fails for good, or has used up its attempts. It returns the failure database_unavailable
-// when the database cannot be used now.
+// retry calls try until it succeeds, fails for good, or has used up its attempts, and observes that. It returns the failure
+// database_unavailable when the database cannot be used now.
 func (db *DB) retry(ctx context.Context, operation string, try func() error) (err error) {
 	began := time.Now()
 	_, span := trace.Call(ctx, "database "+operation, trace.String("db.system.name", db.driver), trace.String("db.operation.name", operation))
-	attempts := 1
+	attempts := 0
 	defer func() {
 		db.cfg.Observe(operation, err, time.Since(began))
 		span.Add(trace.Int("connector.attempts", attempts))
 		span.EndCall(failure.Is(err, failure.DatabaseUnavailable)) // others are refusals
 	}()
+	return away(ctx, db.repeat(ctx, func() error {
+		attempts++
+		return try()
+	}))
+}
+
+// repeat calls try until it succeeds, fails for good, or has used up its attempts, and returns its last error.
+func (db *DB) repeat(ctx context.Context, try func() error) error {
 	for n := 1; ; n++ {
-		attempts = n
 		err := try()
 		if err == nil || n == maxAttempts || ctx.Err() != nil || !isRetryable(err) {
-			return away(ctx, err)
+			return err
 		}
 		d := min(firstPause<<(n-1), longestPause)
 		d = d/2 + time.Duration(db.jitter()*float64(d/2))
-		db.log.DebugContext(ctx, "retrying a transaction", "attempt", n, "dur", d, "err", err)
+		db.log.DebugContext(ctx, "retrying what the database aborted", "attempt", n, "dur", d, "err", err)
 		if db.wait(ctx, d) != nil {
 			return err
 		}
