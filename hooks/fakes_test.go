@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"azure-partner-connector/connector/audit"
+	"azure-partner-connector/connector/client"
 	"azure-partner-connector/connector/consent"
 	"azure-partner-connector/connector/failure"
 	"azure-partner-connector/connector/secret"
@@ -46,6 +47,9 @@ func (j *journal) lastActor() audit.Actor {
 
 // fakeTenants keeps instances and tenants in memory. Tests access its maps between requests only.
 type fakeTenants struct {
+	clients   []client.TenantClient // of the token API
+	clientsOf []string              // the tenants whose clients were read
+
 	journal
 	instances map[string]tenant.Instance
 	tenants   map[string]tenant.Tenant
@@ -199,6 +203,11 @@ func (f *fakeTenants) TestCredentials(ctx context.Context, _ tenant.Resolved, en
 	return tests, nil
 }
 
+func (f *fakeTenants) OfTenant(_ context.Context, id string) ([]client.TenantClient, error) {
+	f.clientsOf = append(f.clientsOf, id)
+	return f.clients, nil
+}
+
 func (f *fakeTenants) Remind(_ context.Context, r tenant.Resolved, by audit.Actor) (time.Time, error) {
 	f.note(by, "remind %s", r.Tenant.ID)
 	return time.Date(2026, 11, 23, 8, 20, 0, 0, time.UTC), nil
@@ -244,13 +253,14 @@ func (f *fakeTenants) Tenants(_ context.Context, instanceKey string) ([]tenant.T
 // fakeTokens returns what the test sets.
 type fakeTokens struct {
 	journal
-	status token.Status
-	events []audit.Event
-	before time.Time
-	limit  int
-	err    error
-	list   token.List
-	query  token.Query // of the last List
+	status   token.Status
+	events   []audit.Event
+	lendings token.Lendings
+	before   time.Time
+	limit    int
+	err      error
+	list     token.List
+	query    token.Query // of the last List
 
 	tenants  *fakeTenants    // for ReadTenant; nil when there are none
 	snapshot *token.Snapshot // that the last Lend was given
@@ -303,8 +313,8 @@ func (f *fakeTokens) Forget(_ context.Context, id string, by audit.Actor) (token
 	return f.do("forget", id, by)
 }
 
-func (f *fakeTokens) History(_ context.Context, _ string, before time.Time, limit int) ([]audit.Event, error) {
-	f.before, f.limit = before, limit
+func (f *fakeTokens) HistoryOf(_ context.Context, _ string, lendings token.Lendings, before time.Time, limit int) ([]audit.Event, error) {
+	f.lendings, f.before, f.limit = lendings, before, limit
 	return f.events, f.err
 }
 

@@ -51,6 +51,9 @@ type Config struct {
 	// Reminders reminds resellers. Default: none is reachable.
 	Reminders Reminders
 
+	// Clients tells the clients of the token API. Default: there are none.
+	Clients Clients
+
 	// RenewDue is called by the platform's periodic task to trigger the renewal of what is due. It must not block.
 	// Default: nothing happens.
 	RenewDue func()
@@ -144,6 +147,9 @@ func (cfg *Config) fillIn() {
 	}
 	if cfg.Bindings == nil {
 		cfg.Bindings = noBindings{}
+	}
+	if cfg.Clients == nil {
+		cfg.Clients = noClients{}
 	}
 	if cfg.Reminders == nil {
 		cfg.Reminders = noReminders{}

@@ -89,7 +89,7 @@ func newHarness(t *testing.T, edit ...func(*hooks.Config)) *harness {
 			s, ok := map[string]secret.Text{keyA: secret.New(secretA), keyB: secret.New(secretB)}[key]
 			return []secret.Text{s}, ok
 		},
-		Tenants: h.tenants, Tokens: h.tokens, Consents: h.consents, Accounts: h.accounts, Nonces: h.nonces, Reminders: h.tenants,
+		Tenants: h.tenants, Tokens: h.tokens, Consents: h.consents, Accounts: h.accounts, Nonces: h.nonces, Reminders: h.tenants, Clients: h.tenants,
 		Now: h.clock, Log: slog.New(slog.NewJSONHandler(h.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}
 	for _, e := range edit {

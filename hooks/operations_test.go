@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"azure-partner-connector/connector/audit"
+	"azure-partner-connector/connector/client"
 	"azure-partner-connector/connector/consent"
 	"azure-partner-connector/connector/failure"
 	"azure-partner-connector/connector/tenant"
@@ -181,6 +183,16 @@ func TestHistory(t *testing.T) {
 	if want := time.Date(2026, 11, 23, 8, 0, 0, 500e6, time.UTC); h.tokens.limit != 7 || !h.tokens.before.Equal(want) {
 		t.Errorf("read %d events before %s, want 7 before %s", h.tokens.limit, h.tokens.before, want)
 	}
+	if h.tokens.lendings != token.WithLendings {
+		t.Errorf("read the part %q, want the whole history", h.tokens.lendings)
+	}
+	for _, part := range []token.Lendings{token.NoLendings, token.OnlyLendings} {
+		h.accepted(request{method: http.MethodGet, path: path + "?accessTokens=" + string(part), identity: userP}, http.StatusOK)
+		if h.tokens.lendings != part {
+			t.Errorf("read the part %q, want %q", h.tokens.lendings, part)
+		}
+	}
+	h.refused(request{method: http.MethodGet, path: path + "?accessTokens=some", identity: userP}, failure.BadRequest)
 	h.refused(request{method: http.MethodGet, path: path + "?before=9999-12-31T23:59:59-23:59", identity: userP}, failure.BadRequest)
 	h.accepted(request{method: http.MethodGet, path: path + "?limit=100000", identity: userP}, http.StatusOK)
 	if h.tokens.limit != 200 {
@@ -225,6 +237,51 @@ func TestBorrowers_HaveNames(t *testing.T) {
 	h.accepted(request{method: http.MethodPost, path: "/tenant/" + tenantA + "/accessToken", application: borrower, body: `{"api":"graph"}`}, http.StatusOK)
 	if h.tokens.lentTo != "Azure CSP" {
 		t.Errorf("lent to %q, want Azure CSP", h.tokens.lentTo)
+	}
+}
+
+// TestTokenStatus_HasClientsForTheOwner: which clients of the token API may get access tokens is told to the owner who asks, and to
+// nobody else. When a client of several tenants was used last concerns others.
+func TestTokenStatus_HasClientsForTheOwner(t *testing.T) {
+	h := installed(t)
+	path := "/tenant/" + tenantA + "/tokenStatus"
+	scopes := func(tenants ...string) client.Scopes {
+		return client.Scopes{Tenants: tenants, APIs: []string{"graph"}, Directories: []string{"partner"}, Operations: []client.Operation{client.Read, client.Forward, client.Lend}}
+	}
+	h.tenants.clients = []client.TenantClient{
+		{Client: client.Client{Name: "billing", Scopes: scopes(tenantA)}, LastUsedAt: at(23, 8)},
+		{Client: client.Client{Name: "reports", Scopes: scopes(client.Any)}, LastUsedAt: at(23, 8)},
+	}
+	got := h.accepted(request{method: http.MethodGet, path: path + "?clients=true", identity: userR2}, http.StatusOK).json(t)["clients"]
+	row := func(name string, shared bool, used any) any {
+		return map[string]any{
+			"name": name, "operations": []any{"lend", "forward"}, "apis": []any{"graph"}, "directories": []any{"partner"},
+			"shared": shared, "lastUsedAt": used,
+		}
+	}
+	if diff := cmp.Diff(any([]any{row("billing", false, "2026-11-23T08:00:00.123Z"), row("reports", true, nil)}), got); diff != "" {
+		t.Errorf("clients in the status of the owner (-want +got):\n%s", diff)
+	}
+	if want := []string{tenantA}; !slices.Equal(h.tenants.clientsOf, want) {
+		t.Errorf("the clients of %q were read, want those of %q", h.tenants.clientsOf, want)
+	}
+	h.tenants.clientsOf = nil
+	for who, r := range map[string]request{
+		"the owner who does not ask": {path: path, identity: userR2},
+		"the provider":               {path: path + "?clients=true", identity: userP},
+		"an application":             {path: path + "?clients=true", application: borrower},
+	} {
+		r.method = http.MethodGet
+		if _, ok := h.accepted(r, http.StatusOK).json(t)["clients"]; ok {
+			t.Errorf("the status of %s has clients, want none", who)
+		}
+	}
+	if h.tenants.clientsOf != nil {
+		t.Errorf("clients were read for those who do not see them")
+	}
+	h.tenants.clients = nil
+	if got := h.accepted(request{method: http.MethodGet, path: path + "?clients=true", identity: userR2}, http.StatusOK).json(t)["clients"]; !cmp.Equal(got, any([]any{})) {
+		t.Errorf("clients = %v, want an empty list", got)
 	}
 }
 

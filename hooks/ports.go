@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"azure-partner-connector/connector/audit"
+	"azure-partner-connector/connector/client"
 	"azure-partner-connector/connector/consent"
 	"azure-partner-connector/connector/failure"
 	"azure-partner-connector/connector/tenant"
@@ -57,7 +58,7 @@ type Tokens interface {
 	Renew(ctx context.Context, tenantID string, by audit.Actor) (token.Status, error)
 	Check(ctx context.Context, tenantID string, by audit.Actor) (token.Status, error)
 	Forget(ctx context.Context, tenantID string, by audit.Actor) (token.Status, error)
-	History(ctx context.Context, tenantID string, before time.Time, limit int) ([]audit.Event, error)
+	HistoryOf(ctx context.Context, tenantID string, lendings token.Lendings, before time.Time, limit int) ([]audit.Event, error)
 	Lend(ctx context.Context, r tenant.Resolved, request token.LoanRequest, by audit.Actor) (token.Loan, error)
 	// LendCached is Lend of what is in memory, and calls nobody. ok is false if Lend has to decide.
 	LendCached(ctx context.Context, r tenant.Resolved, request token.LoanRequest, by audit.Actor) (loan token.Loan, ok bool, err error)
@@ -85,6 +86,17 @@ type Reminders interface {
 	// Remind returns when the reseller was reminded. It refuses when that makes no sense, or was done recently.
 	Remind(ctx context.Context, r tenant.Resolved, by audit.Actor) (time.Time, error)
 }
+
+// Clients tells the clients of the token API; client.Service implements it.
+type Clients interface {
+	// OfTenant returns the clients that may get access tokens of a tenant or have calls forwarded with them, ordered by name.
+	OfTenant(ctx context.Context, tenantID string) ([]client.TenantClient, error)
+}
+
+// noClients is the default of Config.Clients.
+type noClients struct{}
+
+func (noClients) OfTenant(context.Context, string) ([]client.TenantClient, error) { return nil, nil }
 
 // noReminders is the default of Config.Reminders.
 type noReminders struct{}

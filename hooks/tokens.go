@@ -38,6 +38,9 @@ func (h *Handler) tokenStatus(c *call) error {
 		borrowers := append([]tenant.Borrower{}, c.Instance.Settings.Borrowers...)
 		v.Borrowers = &borrowers
 	}
+	if err := h.addClients(c, &v); err != nil {
+		return err
+	}
 	if c.caller.role == owner && c.knows("tenant.tokenStatus.consents") {
 		current, err := h.cfg.Consents.Current(c.ctx(), c.Resolved)
 		if err != nil {
@@ -46,6 +49,23 @@ func (h *Handler) tokenStatus(c *call) error {
 		v.Consents = viewCurrent(current)
 	}
 	return c.echo.JSON(http.StatusOK, v)
+}
+
+// addClients adds the clients of the token API that may get access tokens, when the owner asks for them. Reading them takes several
+// queries, and a screen that waits reads the status every few seconds.
+func (h *Handler) addClients(c *call, v *statusView) error {
+	if c.caller.role != owner || !c.knows("tenant.tokenStatus.clients") {
+		return nil
+	}
+	if asked, err := c.parameter("clients"); err != nil || asked != "true" {
+		return err
+	}
+	clients, err := h.cfg.Clients.OfTenant(c.ctx(), c.id)
+	if err != nil {
+		return err
+	}
+	v.Clients = viewClients(clients)
+	return nil
 }
 
 func (h *Handler) renew(c *call) error  { return h.change(c, h.cfg.Tokens.Renew) }
@@ -82,7 +102,14 @@ func (h *Handler) history(c *call) error {
 			return badRequest("before is not a time, for example 2026-11-23T08:20:00Z")
 		}
 	}
-	events, err := h.cfg.Tokens.History(c.ctx(), c.id, before, limit)
+	if text, err = c.parameter("accessTokens"); err != nil {
+		return err
+	}
+	lendings := token.Lendings(text)
+	if lendings != token.WithLendings && lendings != token.NoLendings && lendings != token.OnlyLendings {
+		return badRequest("accessTokens is neither none nor only")
+	}
+	events, err := h.cfg.Tokens.HistoryOf(c.ctx(), c.id, lendings, before, limit)
 	if err != nil {
 		return err
 	}

@@ -32,6 +32,8 @@ var since = map[string]int{
 	"tenant.tokenStatus.credentials":       2,
 	"tenant.tokenStatus.consents":          2,
 	"tenant.tokenStatus.borrowers":         2,
+	"tenant.tokenStatus.clients":           2,
+	"tenant.history.accessTokens":          2,
 	"app.tenants.unlistedOrigin":           2,
 	"tenant.noticeRecipients":              2,
 	"tenant.noticeLanguage":                2,

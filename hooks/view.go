@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"azure-partner-connector/connector/audit"
+	"azure-partner-connector/connector/client"
 	"azure-partner-connector/connector/consent"
 	"azure-partner-connector/connector/failure"
 	"azure-partner-connector/connector/tenant"
@@ -95,6 +96,8 @@ type statusView struct {
 	TenantApplication bool `json:"tenantApplication"`
 	// Borrowers are the applications that may get access tokens, for the owner.
 	Borrowers *[]tenant.Borrower `json:"borrowers,omitempty"`
+	// Clients are the clients of the token API that may get access tokens, for the owner who asks for them.
+	Clients *[]clientView `json:"clients,omitempty"`
 	// OnboardingURL is the page that the screen opens in a new window before it begins a consent; empty when it need not.
 	OnboardingURL string `json:"onboardingURL,omitempty"`
 	// Consents is what goes on, for the owner alone and in tokenStatus only: it holds the address of the link.
@@ -125,6 +128,17 @@ type attemptView struct {
 	ExpiresAt *time.Time `json:"expiresAt"`
 	// Ends is how it ends: automatic, or manual with an authentication code.
 	Ends token.Procedure `json:"ends"`
+}
+
+// clientView is a client of the token API, for the owner of a tenant.
+type clientView struct {
+	Name        string             `json:"name"`
+	Operations  []client.Operation `json:"operations"` // lend, forward or both
+	APIs        []string           `json:"apis"`
+	Directories []string           `json:"directories"`
+	// Shared says that the client has other tenants, too. When it was used last concerns them as well, and is null then.
+	Shared     bool       `json:"shared"`
+	LastUsedAt *time.Time `json:"lastUsedAt"`
 }
 
 // credentialView is a credential of the application, without its value.
@@ -281,6 +295,24 @@ func (h *Handler) viewStatus(c *call, s token.Status) statusView {
 		}
 	}
 	return v
+}
+
+func viewClients(clients []client.TenantClient) *[]clientView {
+	views := make([]clientView, len(clients))
+	for i, c := range clients {
+		_, alone := c.OnlyTenant()
+		v := clientView{Name: c.Name, Operations: []client.Operation{}, APIs: c.APIs, Directories: c.Directories, Shared: !alone}
+		for _, op := range []client.Operation{client.Lend, client.Forward} {
+			if c.May(op) {
+				v.Operations = append(v.Operations, op)
+			}
+		}
+		if alone {
+			v.LastUsedAt = jsonTime(c.LastUsedAt)
+		}
+		views[i] = v
+	}
+	return &views
 }
 
 func viewWaiting(w token.WaitingGrant) *waitingView {

@@ -39,7 +39,7 @@ func (a *App) newHooks() (*hooks.Handler, error) {
 	return hooks.New(hooks.Config{
 		PublicURL: a.cfg.Hooks.PublicURL, TrustedProxies: a.cfg.Hooks.TrustedProxies, Window: a.cfg.Hooks.SignatureWindow,
 		Credentials: secretsOf(a.cfg.Instances), Accounts: a.services.platform,
-		Tenants: a.services.Tenants, Tokens: a.services.Tokens, Consents: a.services.Consents, Nonces: a.services.Store, Reminders: a.notices,
+		Tenants: a.services.Tenants, Tokens: a.services.Tokens, Consents: a.services.Consents, Nonces: a.services.Store, Reminders: a.notices, Clients: a.services.Clients,
 		Bindings: a.services.Bindings, RenewDue: a.renewal.fire,
 		PackageID: p.ID(), PackageVersion: fmt.Sprintf("%d-%d", version, release), Schema: schemaOf(p), PackageFile: file,
 		Now: a.now, Log: a.component("hooks"),

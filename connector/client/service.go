@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 
@@ -274,6 +275,39 @@ func (s *Service) List(ctx context.Context) ([]Listed, error) {
 		}
 	}
 	return listed, nil
+}
+
+// A TenantClient is a client as the owner of one of its tenants sees it.
+type TenantClient struct {
+	Client
+	LastUsedAt time.Time // the latest use of its keys, to the minute; zero: never
+}
+
+// OfTenant returns the clients that may get access tokens of a tenant or have calls forwarded with them, ordered by name. Those
+// that Authenticate refuses are not among them: they and their keys expired, or were altered.
+func (s *Service) OfTenant(ctx context.Context, tenantID string) ([]TenantClient, error) {
+	clients, err := s.cfg.Store.Clients(ctx)
+	if err != nil {
+		return nil, err
+	}
+	now := s.cfg.Now()
+	var found []TenantClient
+	for _, c := range clients {
+		if !c.HasTenant(tenantID) || !c.May(Lend) && !c.May(Forward) {
+			continue
+		}
+		keys, err := s.cfg.Store.Keys(ctx, c.Name)
+		if err != nil {
+			return nil, err
+		}
+		keys = slices.DeleteFunc(keys, func(key Key) bool { return (&known{c, key}).refusal(now) != nil })
+		if len(keys) == 0 {
+			continue
+		}
+		last := slices.MaxFunc(keys, func(a, b Key) int { return a.LastUsedAt.Compare(b.LastUsedAt) })
+		found = append(found, TenantClient{c, last.LastUsedAt})
+	}
+	return found, nil
 }
 
 // Authenticate returns the client with a key. For an unknown key it returns the failure key_unknown, which nothing records; for a

@@ -3,6 +3,7 @@ package client_test
 import (
 	"errors"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -125,6 +126,58 @@ func TestAdd_Refusals(t *testing.T) {
 	h.refused("Add() of a name that is taken", err, failure.BadRequest)
 	if got := h.actions(); len(got) != 1 {
 		t.Errorf("events = %v, want only that of the client", got)
+	}
+}
+
+// TestOfTenant_HasWhoMayGetItsTokens leaves out the clients of others, those that do something else, and those that are refused.
+func TestOfTenant_HasWhoMayGetItsTokens(t *testing.T) {
+	h := newHarness(t)
+	named := func(name string, tenants []string, operations ...client.Operation) client.Client {
+		c := billing()
+		c.Name, c.Tenants, c.Operations = name, tenants, operations
+		return c
+	}
+	key := h.add(billing())
+	h.add(named("reports", []string{client.Any}, client.Lend))
+	h.add(named("of-another", []string{otherID}, client.Lend))
+	h.add(named("reader", []string{tenantID}, client.Read, client.Renew))
+	forwarding := named("forwarding", []string{otherID, tenantID}, client.Forward)
+	rule, err := client.ParseRule("GET graph /v1.0/users")
+	if err != nil {
+		t.Fatal(err)
+	}
+	forwarding.Forward = []client.Rule{rule}
+	h.add(forwarding)
+	expiring := named("expiring", []string{tenantID}, client.Lend)
+	expiring.ExpiresAt = h.clock.Add(time.Hour)
+	h.add(expiring)
+	h.add(named("without-key", []string{tenantID}, client.Lend))
+	keys, err := h.store.Keys(t.Context(), "without-key")
+	if err != nil || len(keys) != 1 {
+		t.Fatalf("Keys() = %d, %v", len(keys), err)
+	}
+	if err := h.RemoveKey(t.Context(), "without-key", keys[0].ID, operator); err != nil {
+		t.Fatal(err)
+	}
+	h.clock = h.clock.Add(2 * time.Hour)
+	if _, err := h.Authenticate(t.Context(), key); err != nil {
+		t.Fatal(err)
+	}
+	got, err := h.OfTenant(t.Context(), tenantID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	used := map[string]time.Time{}
+	var names []string
+	for _, c := range got {
+		names = append(names, c.Name)
+		used[c.Name] = c.LastUsedAt
+	}
+	if want := []string{"billing", "forwarding", "reports"}; !slices.Equal(names, want) {
+		t.Errorf("OfTenant() = %q, want %q", names, want)
+	}
+	if !used["billing"].Equal(h.clock) || !used["reports"].IsZero() {
+		t.Errorf("last used = %v, want billing now and reports never", used)
 	}
 }
 

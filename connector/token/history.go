@@ -10,6 +10,32 @@ import (
 	"azure-partner-connector/connector/tenant"
 )
 
+// Lendings says whether a history has the events of access tokens, which are most of all.
+type Lendings string
+
+// The parts of a history.
+const (
+	WithLendings Lendings = "" // the whole
+	NoLendings   Lendings = "none"
+	OnlyLendings Lendings = "only"
+)
+
+// HistoryOf is History of one part. It looks at a bounded number of events: where it stops before it has limit of that part, the
+// page ends with an event of the other part, older than which nothing was looked at.
+func (s *Service) HistoryOf(ctx context.Context, tenantID string, lendings Lendings, before time.Time, limit int) ([]audit.Event, error) {
+	if lendings == WithLendings {
+		return s.History(ctx, tenantID, before, limit)
+	}
+	if _, err := tenant.Resolve(ctx, s.cfg.Store, tenantID); err != nil {
+		return nil, err
+	}
+	events, err := s.cfg.Store.HistoryEvents(ctx, tenantID, lendings, before, limit)
+	if err != nil {
+		return nil, fmt.Errorf("reading events of %s: %w", tenantID, err)
+	}
+	return events, nil
+}
+
 // History returns a tenant's events, newest first, up to limit. When before is not zero, it returns events older than that. It
 // returns nothing from before the tenant moved to its present owner: that concerns others. What was before is what was stored
 // before, whatever the clocks said.

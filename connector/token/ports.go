@@ -89,6 +89,9 @@ type Store interface {
 	Events(ctx context.Context, tenantID string, before time.Time, limit int) ([]audit.Event, error)
 	// OwnEvents is Events since the tenant moved to its present owner.
 	OwnEvents(ctx context.Context, tenantID string, before time.Time, limit int) ([]audit.Event, error)
+	// HistoryEvents is OwnEvents of one part of the history. It looks at a bounded number of events. Where it stops before it has
+	// limit of that part, the page ends with an event of the other part, older than which nothing was looked at.
+	HistoryEvents(ctx context.Context, tenantID string, lendings Lendings, before time.Time, limit int) ([]audit.Event, error)
 	// EventsOf returns the OwnEvents of a tenant with one of the actions, newest first, up to limit.
 	EventsOf(ctx context.Context, tenantID string, actions []audit.Action, limit int) ([]audit.Event, error)
 }

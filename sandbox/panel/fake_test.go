@@ -64,6 +64,8 @@ type platform struct {
 type answers struct {
 	status      object
 	events      []object
+	clients     []object // of the token API, for those who ask; nil: an earlier package
+	looksAt     int      // how many events a page of the history looks at; zero: all
 	newcomers   []panel.User
 	tenants     []json.RawMessage // of the reseller, as resources
 	parents     []json.RawMessage // of the parent reseller, as resources: its own and the one below
@@ -111,6 +113,7 @@ func (p *platform) restart() {
 		p.answers = answers{
 			status:  wellStatus(),
 			events:  someEvents(),
+			clients: someClients(),
 			tenants: []json.RawMessage{json.RawMessage(`{"aps":{"id":"` + tenantID + `","type":"` + tenantType + `","subscription":"s-1"}}`)},
 			parents: []json.RawMessage{
 				json.RawMessage(`{"aps":{"id":"` + tenantID + `","type":"` + tenantType + `","subscription":"s-1"}}`),
@@ -163,6 +166,15 @@ func wellStatus() object {
 		"mfa": "yes", "globalAdmin": "yes", "adminAgent": "yes",
 		"apis":    []object{probe("partnercenter"), probe("graph"), probe("arm")},
 		"pending": nil, "now": noon.Format(time.RFC3339),
+	}
+}
+
+// someClients returns the clients of the token API that may get access tokens.
+func someClients() []object {
+	return []object{
+		{"name": "billing", "operations": []string{"lend", "forward"}, "apis": []string{"graph", "arm"}, "directories": []string{"customers"}, "shared": false, "lastUsedAt": noon.Add(-time.Hour)},
+		{"name": "idle", "operations": []string{"forward"}, "apis": []string{"arm"}, "directories": []string{"partner"}, "shared": false, "lastUsedAt": nil},
+		{"name": "reports", "operations": []string{"lend"}, "apis": []string{"graph"}, "directories": []string{"partner"}, "shared": true, "lastUsedAt": nil},
 	}
 }
 
@@ -408,7 +420,11 @@ func (p *platform) operation(name string, c panel.Call) panel.Answer {
 		}
 		return answer(p.tenant)
 	case "tokenStatus":
-		return answer(p.withConsents())
+		s := p.withConsents()
+		if c.Query == "clients=true" && p.clients != nil {
+			s["clients"] = p.clients
+		}
+		return answer(s)
 	case "check", "renew":
 		return answer(p.status)
 	case "remind":
@@ -484,9 +500,14 @@ func (p *platform) eventsPage(query string) []object {
 	if err != nil {
 		return nil
 	}
-	page := []object{}
+	page, part, before, seen := []object{}, asked.Get("accessTokens"), asked.Get("before"), 0
 	for _, e := range p.events {
-		if before := asked.Get("before"); len(page) < limit && (before == "" || e["at"].(string) < before) {
+		if len(page) == limit || p.looksAt > 0 && seen == p.looksAt || before != "" && e["at"].(string) >= before {
+			continue
+		}
+		seen++
+		lent := strings.HasPrefix(e["action"].(string), "token.")
+		if other := part == "none" && lent || part == "only" && !lent; !other || seen == p.looksAt { // where it stops
 			page = append(page, e)
 		}
 	}

@@ -66,9 +66,10 @@ func (l *load) ended() bool {
 	return len(l.files) == len(l.names)
 }
 
-// fullPage returns as many events as the first page of the history holds, with IDs and references that hardly compress.
+// fullPage returns as many events as the first page of the history holds, with IDs and references that hardly compress, behind far
+// more access tokens.
 func fullPage() []object {
-	var events []object
+	events := lentTokens(500)
 	for i := range 50 {
 		sum := sha256.Sum256([]byte{byte(i)})
 		e := someEvents()[i%5]

@@ -20,6 +20,20 @@ const (
 // allowOwn lets resellers use an application of their own.
 func allowOwn(p *platform) { p.status["tenantApplication"] = true }
 
+// inBothPanels runs a test in UX1 and in the classic panel, each with a platform of its own that prepare, if there is one, has changed.
+func inBothPanels(t *testing.T, inUX1, inClassic string, prepare func(*platform), test func(t *testing.T, p *platform, d *driver)) {
+	t.Helper()
+	for name, location := range map[string]string{"UX1": inUX1, "classic": inClassic} {
+		t.Run(name, func(t *testing.T) {
+			p := newPlatform(t)
+			if prepare != nil {
+				p.change(prepare)
+			}
+			test(t, p, open(t, p, location))
+		})
+	}
+}
+
 // wrong waits until a field is invalid and its description says why.
 func (d *driver) wrong(name, why string) {
 	d.T.Helper()
@@ -34,63 +48,59 @@ func (d *driver) save() {
 
 func TestSettings_Directory(t *testing.T) {
 	t.Parallel()
-	for name, location := range map[string]string{"UX1": ux1, "classic": classic} {
-		t.Run(name, func(t *testing.T) {
-			p := newPlatform(t)
-			d := open(t, p, location)
-			d.State("active")
-			d.Press("More")
-			d.Press("Settings")
-			d.Wait(paneltest.Field("directory") + `.value === "contoso-partner.onmicrosoft.com"`)
-			d.Wait(`document.getElementById("loading").hidden`)
-			d.WaitText("Your provider's application is used.")
-			d.WaitText(ownApplication)
-			if got := d.Text(); strings.Contains(got, "Your Own Application") {
-				t.Errorf("Text() = %q, want no own application", got)
-			}
+	inBothPanels(t, ux1, classic, nil, func(t *testing.T, p *platform, d *driver) {
+		d.State("active")
+		d.Press("More")
+		d.Press("Settings")
+		d.Wait(paneltest.Field("directory") + `.value === "contoso-partner.onmicrosoft.com"`)
+		d.Wait(`document.getElementById("loading").hidden`)
+		d.WaitText("Your provider's application is used.")
+		d.WaitText(ownApplication)
+		if got := d.Text(); strings.Contains(got, "Your Own Application") {
+			t.Errorf("Text() = %q, want no own application", got)
+		}
 
-			d.Enter("directory", " ")
-			d.Enter("noticeRecipients", "ada@contoso.example, it")
-			d.Enter("noticeLanguage", "sv")
-			d.save()
-			d.wrong("directory", "Enter the directory (tenant) ID or its onmicrosoft.com domain.")
-			d.wrong("noticeRecipients", "This isn't an email address: it")
-			d.wrong("noticeLanguage", "Enter de, en, es, fr, it, ja, nl, pt or ru, or leave the field empty.")
-			d.Enter("noticeLanguage", "DE")
-			d.Enter("noticeRecipients", "a@c.example b@c.example c@c.example d@c.example e@c.example f@c.example")
-			d.save()
-			d.wrong("noticeRecipients", "Enter no more than five email addresses.")
-			d.Enter("noticeRecipients", "ada@contoso.example, it@contoso.example")
-			p.change(func(p *platform) {
-				p.refuse["save"] = fail(failure.DirectoryUnknown, "directory", "contoso.example")
-			})
-			d.Enter("directory", "contoso.example")
-			d.save()
-			d.wrong("directory", "Microsoft doesn't know a directory named contoso.example. Check the directory (tenant) ID or domain")
-			p.change(func(p *platform) { p.refuse["save"] = fail(failure.RecipientsInvalid, "most", "5") })
-			d.save()
-			d.wrong("noticeRecipients", "A recipient of notices isn't an email address, or there are more than 5. Enter email addresses")
-			d.Wait(frame + `.activeElement === ` + paneltest.Field("noticeRecipients"))
-			p.change(func(p *platform) { delete(p.refuse, "save") })
-			d.save()
-			d.WaitText("The settings have been saved.")
-			want := object{
-				"aps": map[string]any{"id": tenantID, "type": tenantType}, "directory": "contoso.example",
-				"noticeRecipients": []any{"ada@contoso.example", "it@contoso.example"}, "noticeLanguage": "de",
-			}
-			if diff := cmp.Diff(want, p.saved); diff != "" {
-				t.Errorf("what was saved (-want +got):\n%s", diff)
-			}
-			if got := evaluate[bool](d, paneltest.Field("directory")+`.hasAttribute("aria-invalid")`); got {
-				t.Error("the field is still marked as wrong")
-			}
-			if got := d.Value("noticeRecipients"); got != "ada@contoso.example\nit@contoso.example" {
-				t.Errorf("Value(noticeRecipients) = %q, want an address a line", got)
-			}
-			d.Click(paneltest.Document, "Close")
-			d.State("active")
+		d.Enter("directory", " ")
+		d.Enter("noticeRecipients", "ada@contoso.example, it")
+		d.Enter("noticeLanguage", "sv")
+		d.save()
+		d.wrong("directory", "Enter the directory (tenant) ID or its onmicrosoft.com domain.")
+		d.wrong("noticeRecipients", "This isn't an email address: it")
+		d.wrong("noticeLanguage", "Enter de, en, es, fr, it, ja, nl, pt or ru, or leave the field empty.")
+		d.Enter("noticeLanguage", "DE")
+		d.Enter("noticeRecipients", "a@c.example b@c.example c@c.example d@c.example e@c.example f@c.example")
+		d.save()
+		d.wrong("noticeRecipients", "Enter no more than five email addresses.")
+		d.Enter("noticeRecipients", "ada@contoso.example, it@contoso.example")
+		p.change(func(p *platform) {
+			p.refuse["save"] = fail(failure.DirectoryUnknown, "directory", "contoso.example")
 		})
-	}
+		d.Enter("directory", "contoso.example")
+		d.save()
+		d.wrong("directory", "Microsoft doesn't know a directory named contoso.example. Check the directory (tenant) ID or domain")
+		p.change(func(p *platform) { p.refuse["save"] = fail(failure.RecipientsInvalid, "most", "5") })
+		d.save()
+		d.wrong("noticeRecipients", "A recipient of notices isn't an email address, or there are more than 5. Enter email addresses")
+		d.Wait(frame + `.activeElement === ` + paneltest.Field("noticeRecipients"))
+		p.change(func(p *platform) { delete(p.refuse, "save") })
+		d.save()
+		d.WaitText("The settings have been saved.")
+		want := object{
+			"aps": map[string]any{"id": tenantID, "type": tenantType}, "directory": "contoso.example",
+			"noticeRecipients": []any{"ada@contoso.example", "it@contoso.example"}, "noticeLanguage": "de",
+		}
+		if diff := cmp.Diff(want, p.saved); diff != "" {
+			t.Errorf("what was saved (-want +got):\n%s", diff)
+		}
+		if got := evaluate[bool](d, paneltest.Field("directory")+`.hasAttribute("aria-invalid")`); got {
+			t.Error("the field is still marked as wrong")
+		}
+		if got := d.Value("noticeRecipients"); got != "ada@contoso.example\nit@contoso.example" {
+			t.Errorf("Value(noticeRecipients) = %q, want an address a line", got)
+		}
+		d.Click(paneltest.Document, "Close")
+		d.State("active")
+	})
 }
 
 // TestSettings_OwnApplication has a tenant of version 1 of the package, which knows no notices.
@@ -160,118 +170,123 @@ func TestSettings_OwnApplication(t *testing.T) {
 // TestSettings_RemoveCredential removes each credential after a question, and leaves what is being entered alone.
 func TestSettings_RemoveCredential(t *testing.T) {
 	t.Parallel()
-	for name, location := range map[string]string{"UX1": settings, "classic": settingsClassic} {
-		t.Run(name, func(t *testing.T) {
-			p := newPlatform(t)
-			allowOwn(p)
-			d := open(t, p, location)
-			d.WaitText("Your Own Application")
-			d.Wait(widget("applicationSecretRemove") + `.disabled`) // nothing is stored
-			p.change(func(p *platform) {
-				p.tenant["applicationId"], p.tenant["applicationSecretEnd"], p.tenant["applicationCertificateEnd"] = ownApplication, "2027-11-23", "2027-10-01"
-			})
+	inBothPanels(t, settings, settingsClassic, allowOwn, func(t *testing.T, p *platform, d *driver) {
+		d.WaitText("Your Own Application")
+		d.Wait(widget("applicationSecretRemove") + `.disabled`) // nothing is stored
+		p.change(func(p *platform) {
+			p.tenant["applicationId"], p.tenant["applicationSecretEnd"], p.tenant["applicationCertificateEnd"] = ownApplication, "2027-11-23", "2027-10-01"
+		})
+		d.Click(paneltest.Document, "Close")
+		d.State("active")
+		d.Press("More")
+		d.Press("Settings")
+		d.Wait(paneltest.Field("applicationSecretEnd") + `.value === "2027-11-23"`)
+		d.Enter("directory", "half.example")
+
+		d.Press("Remove Client Secret")
+		d.WaitText("Nothing changes at Microsoft.")
+		d.Press("Cancel")
+		d.Wait(frame + `.querySelector("dialog") === null`)
+		if got := p.called("removeCredential"); got != 0 {
+			t.Errorf("called(removeCredential) after Cancel = %d, want 0", got)
+		}
+		p.change(func(p *platform) { p.refuse["removeCredential"] = fail(failure.Forbidden) })
+		remove := func(label string) {
+			d.Press(label)
+			d.Wait(frame + `.querySelector("dialog") !== null`)
+			d.Press(label)
+		}
+		remove("Remove Client Secret")
+		d.WaitText("This account isn't allowed to do that here.")
+		p.change(func(p *platform) { delete(p.refuse, "removeCredential") })
+		remove("Remove Client Secret")
+		d.Wait(paneltest.Field("applicationSecretEnd") + `.value === ""`)
+		d.WaitText("The credential has been removed.")
+		if got := d.Value("directory"); got != "half.example" {
+			t.Errorf("Value(directory) = %q, want what was entered", got)
+		}
+		remove("Remove Certificate")
+		d.WaitText("Certificate expires")
+		d.Until("the second removal", func() bool { return p.called("removeCredential") == 3 })
+		remove("Remove Next Client Secret")
+		d.Until("the third removal", func() bool { return p.called("removeCredential") == 4 })
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if diff := cmp.Diff([]string{"applicationSecret", "applicationCertificate", "nextApplicationSecret"}, p.removed); diff != "" {
+			t.Errorf("what was removed (-want +got):\n%s", diff)
+		}
+	})
+}
+
+// TestSettings_TellWhoMayBorrow: an application is shown by the name that the provider gave, or by its ID, and the clients of the token
+// API below, by their names.
+func TestSettings_TellWhoMayBorrow(t *testing.T) {
+	t.Parallel()
+	inBothPanels(t, settings, settingsClassic, nil, func(t *testing.T, p *platform, d *driver) {
+		cells := func(list string) string {
+			return `Array.from(` + widget(list) + `.querySelectorAll("tbody tr")).map(row => Array.from(row.cells).map(cell => cell.innerText.trim()).join("|")).join("; ")`
+		}
+		d.Wait(cells("borrowers") + ` === "Azure CSP (NCE)|Partner Center, Microsoft Graph|Partner directory, Customer directories; e1000000-0000-4000-8000-000000000001|Azure Resource Manager|Partner directory"`)
+		d.Wait(cells("clients") + ` === "billing|Access tokens, Forwarded calls|Microsoft Graph, Azure Resource Manager|Customer directories|Nov 23, 2026, 11:00 AM; ` +
+			`idle|Forwarded calls|Azure Resource Manager|Partner directory|Never; reports|Access tokens|Microsoft Graph|Partner directory|Not shown (shared with other resellers)"`)
+		reopen := func() {
 			d.Click(paneltest.Document, "Close")
 			d.State("active")
 			d.Press("More")
 			d.Press("Settings")
-			d.Wait(paneltest.Field("applicationSecretEnd") + `.value === "2027-11-23"`)
-			d.Enter("directory", "half.example")
-
-			d.Press("Remove Client Secret")
-			d.WaitText("Nothing changes at Microsoft.")
-			d.Press("Cancel")
-			d.Wait(frame + `.querySelector("dialog") === null`)
-			if got := p.called("removeCredential"); got != 0 {
-				t.Errorf("called(removeCredential) after Cancel = %d, want 0", got)
-			}
-			p.change(func(p *platform) { p.refuse["removeCredential"] = fail(failure.Forbidden) })
-			remove := func(label string) {
-				d.Press(label)
-				d.Wait(frame + `.querySelector("dialog") !== null`)
-				d.Press(label)
-			}
-			remove("Remove Client Secret")
-			d.WaitText("This account isn't allowed to do that here.")
-			p.change(func(p *platform) { delete(p.refuse, "removeCredential") })
-			remove("Remove Client Secret")
-			d.Wait(paneltest.Field("applicationSecretEnd") + `.value === ""`)
-			d.WaitText("The credential has been removed.")
-			if got := d.Value("directory"); got != "half.example" {
-				t.Errorf("Value(directory) = %q, want what was entered", got)
-			}
-			remove("Remove Certificate")
-			d.WaitText("Certificate expires")
-			d.Until("the second removal", func() bool { return p.called("removeCredential") == 3 })
-			remove("Remove Next Client Secret")
-			d.Until("the third removal", func() bool { return p.called("removeCredential") == 4 })
-			p.mu.Lock()
-			defer p.mu.Unlock()
-			if diff := cmp.Diff([]string{"applicationSecret", "applicationCertificate", "nextApplicationSecret"}, p.removed); diff != "" {
-				t.Errorf("what was removed (-want +got):\n%s", diff)
-			}
+		}
+		p.change(func(p *platform) { p.status["borrowers"], p.clients = []object{}, []object{} })
+		reopen()
+		d.WaitText("No application on this platform may get access tokens.")
+		d.Wait(widget("clients") + `.offsetParent === null && ` + widget("clientsText") + `.offsetParent === null`)
+		p.change(func(p *platform) { // an earlier package
+			delete(p.status, "borrowers")
+			p.clients = nil
 		})
-	}
-}
-
-// TestSettings_TellWhoMayBorrow: an application is shown by the name that the provider gave, or by its ID.
-func TestSettings_TellWhoMayBorrow(t *testing.T) {
-	t.Parallel()
-	p := newPlatform(t)
-	d := open(t, p, settings)
-	cells := `Array.from(` + widget("borrowers") + `.querySelectorAll("tbody tr")).map(row => Array.from(row.cells).map(cell => cell.innerText.trim()).join("|")).join("; ")`
-	d.Wait(cells + ` === "Azure CSP (NCE)|Partner Center, Microsoft Graph|Partner directory, Customer directories; e1000000-0000-4000-8000-000000000001|Azure Resource Manager|Partner directory"`)
-	p.change(func(p *platform) { delete(p.status, "borrowers") }) // an earlier package
-	d.Click(paneltest.Document, "Close")
-	d.State("active")
-	d.Press("More")
-	d.Press("Settings")
-	d.Wait(widget("borrowersPanel") + `.offsetParent === null && ` + widget("providerPanel") + `.offsetParent !== null`)
+		reopen()
+		d.Wait(widget("borrowersPanel") + `.offsetParent === null && ` + widget("providerPanel") + `.offsetParent !== null`)
+	})
 }
 
 // TestSettings_TestCredentials tries credentials at Microsoft before they are saved. What it finds stands beside the button.
 func TestSettings_TestCredentials(t *testing.T) {
 	t.Parallel()
-	for name, location := range map[string]string{"UX1": settings, "classic": settingsClassic} {
-		t.Run(name, func(t *testing.T) {
-			p := newPlatform(t)
-			allowOwn(p)
-			d := open(t, p, location)
-			d.WaitText("Your Own Application")
-			d.Press("Test Credentials")
-			d.wrong("applicationId", "Enter the ID of the application to which the credentials belong.")
-			d.Enter("noticeRecipients", "office") // which Microsoft is not asked about
-			d.Enter("applicationId", ownApplication)
-			d.Enter("applicationSecret", "right")
-			d.Enter("nextApplicationSecret", "wrong")
-			d.Press("Test Credentials")
-			d.Wait(widget("testResult") + `.innerText === "Client secret: Microsoft accepted it. Next client secret: Microsoft doesn't accept the client secret. ` +
-				`Enter the value of a valid client secret of the app registration. A new one may take a few minutes to work. Microsoft's code: 7000215. Reference: R7W2-KD5M."`)
-			d.Wait(frame + `.activeElement.innerText === "Test Credentials"`)
-			if got := evaluate[float64](d, widget("testResult")+`.getBoundingClientRect().top - `+widget("test")+`.getBoundingClientRect().bottom`); got < 0 || got > 60 {
-				t.Errorf("the result is %v px below its button, want it beside", got)
-			}
-			want := []map[string]string{{
-				"directory": "contoso-partner.onmicrosoft.com", "applicationId": ownApplication, "applicationSecret": "right", "nextApplicationSecret": "wrong",
-			}}
-			if diff := cmp.Diff(want, p.tested); diff != "" || p.called("save") != 0 {
-				t.Errorf("what was tested (-want +got), with %d savings:\n%s", p.called("save"), diff)
-			}
-			if got := d.Value("applicationSecret"); got != "right" {
-				t.Error("what was entered is gone, want it kept")
-			}
+	inBothPanels(t, settings, settingsClassic, allowOwn, func(t *testing.T, p *platform, d *driver) {
+		d.WaitText("Your Own Application")
+		d.Press("Test Credentials")
+		d.wrong("applicationId", "Enter the ID of the application to which the credentials belong.")
+		d.Enter("noticeRecipients", "office") // which Microsoft is not asked about
+		d.Enter("applicationId", ownApplication)
+		d.Enter("applicationSecret", "right")
+		d.Enter("nextApplicationSecret", "wrong")
+		d.Press("Test Credentials")
+		d.Wait(widget("testResult") + `.innerText === "Client secret: Microsoft accepted it. Next client secret: Microsoft doesn't accept the client secret. ` +
+			`Enter the value of a valid client secret of the app registration. A new one may take a few minutes to work. Microsoft's code: 7000215. Reference: R7W2-KD5M."`)
+		d.Wait(frame + `.activeElement.innerText === "Test Credentials"`)
+		if got := evaluate[float64](d, widget("testResult")+`.getBoundingClientRect().top - `+widget("test")+`.getBoundingClientRect().bottom`); got < 0 || got > 60 {
+			t.Errorf("the result is %v px below its button, want it beside", got)
+		}
+		want := []map[string]string{{
+			"directory": "contoso-partner.onmicrosoft.com", "applicationId": ownApplication, "applicationSecret": "right", "nextApplicationSecret": "wrong",
+		}}
+		if diff := cmp.Diff(want, p.tested); diff != "" || p.called("save") != 0 {
+			t.Errorf("what was tested (-want +got), with %d savings:\n%s", p.called("save"), diff)
+		}
+		if got := d.Value("applicationSecret"); got != "right" {
+			t.Error("what was entered is gone, want it kept")
+		}
 
-			p.change(func(p *platform) {
-				p.refuse["testCredentials"] = fail(failure.DirectoryUnknown, "directory", "contoso.example")
-			})
-			d.Enter("directory", "contoso.example")
-			d.Wait(widget("testResult") + `.innerText === ""`)
-			d.Press("Test Credentials")
-			d.wrong("directory", "Microsoft doesn't know a directory named contoso.example.")
-			p.change(func(p *platform) { p.refuse["testCredentials"] = fail(failure.MicrosoftUnavailable) })
-			d.Press("Test Credentials")
-			d.WaitText("Nothing was changed. Start again in a few minutes.")
+		p.change(func(p *platform) {
+			p.refuse["testCredentials"] = fail(failure.DirectoryUnknown, "directory", "contoso.example")
 		})
-	}
+		d.Enter("directory", "contoso.example")
+		d.Wait(widget("testResult") + `.innerText === ""`)
+		d.Press("Test Credentials")
+		d.wrong("directory", "Microsoft doesn't know a directory named contoso.example.")
+		p.change(func(p *platform) { p.refuse["testCredentials"] = fail(failure.MicrosoftUnavailable) })
+		d.Press("Test Credentials")
+		d.WaitText("Nothing was changed. Start again in a few minutes.")
+	})
 }
 
 func TestSettings_ForgetUnsavedInput(t *testing.T) {

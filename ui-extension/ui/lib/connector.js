@@ -35,7 +35,15 @@ define(["aps/xhr"], function (xhr) {
         const post = function (path, body) { return send("POST", path, body); };
         return {
             tokenStatus: function () { return get("/tokenStatus"); },
-            history: function (limit, before) { return get("/history?limit=" + limit + (before ? "&before=" + encodeURIComponent(before) : "")); },
+
+            /* statusWithClients is the status with the clients of the token API, which take the connector longer. */
+            statusWithClients: function () { return get("/tokenStatus?clients=true"); },
+
+            /* history returns a page of the history: accessTokens is "none" or "only". A page may end with an event of the other part: the
+               connector did not look at older ones. */
+            history: function (accessTokens, limit, before) {
+                return get("/history?accessTokens=" + accessTokens + "&limit=" + limit + (before ? "&before=" + encodeURIComponent(before) : ""));
+            },
             beginConsent: function (request) { return post("/consents", request); },
             findConsent: function (id) { return get("/consents/" + encodeURIComponent(id)); },
             consentLink: function () { return post("/consentLink"); },

@@ -28,7 +28,7 @@ define(["aps/Button", "aps/Output", "aps/Status", "app/lib/connector"], function
             return t("None active");
         }
         if (!customer.endsAt) {
-            return t("Active");
+            return t("Active relationship");
         }
         const values = { date: words.date(customer.endsAt) };
         return customer.autoExtends ? t("Until __date__, then extended automatically", values) : t("Until __date__", values);

@@ -77,17 +77,38 @@ define([
         }).join(" ");
     };
 
+    /* services and directories are the lists of what one may get access tokens for. */
+    const services = function (t, one) { return one.apis.map(function (api) { return words.api(t, api); }).join(", "); };
+    const directories = function (t, one) {
+        return one.directories.map(function (directory) {
+            return { partner: t("Partner directory"), customers: t("Customer directories") }[directory] || directory;
+        }).join(", ");
+    };
+
     /* borrowerRows returns the rows of the applications that may get access tokens, with their IDs where they have no name. */
     const borrowerRows = function (t, borrowers) {
-        const directory = function (one) {
-            return { partner: t("Partner directory"), customers: t("Customer directories") }[one] || one;
-        };
         return borrowers.map(function (b) {
+            return words.plain({ id: b.id, name: b.name || b.id, apis: services(t, b), directories: directories(t, b) });
+        });
+    };
+
+    /* clientRows returns the rows of the clients of the token API. */
+    const clientRows = function (t, clients) {
+        const used = function (client) {
+            if (client.shared) {
+                return t("Not shown (shared with other resellers)");
+            }
+            return client.lastUsedAt ? words.time(client.lastUsedAt) : t("Never");
+        };
+        const access = { lend: t("Access tokens"), forward: t("Forwarded calls") };
+        return clients.map(function (c) {
             return words.plain({
-                id: b.id,
-                name: b.name || b.id,
-                apis: b.apis.map(function (api) { return words.api(t, api); }).join(", "),
-                directories: b.directories.map(directory).join(", ")
+                id: c.name,
+                name: c.name,
+                operations: c.operations.map(function (one) { return access[one]; }).join(", "),
+                apis: services(t, c),
+                directories: directories(t, c),
+                used: used(c)
             });
         });
     };
@@ -212,12 +233,15 @@ define([
             widget("providerPanel").set("visible", !own);
             widget("borrowersPanel").set("visible", Boolean(s.borrowers)); // earlier packages don't tell
             widget("borrowers").set("store", new Memory({ data: borrowerRows(t, s.borrowers || []), idProperty: "id" }));
+            const clients = s.clients || [];
+            ["clientsText", "clients"].forEach(function (name) { widget(name).set("visible", clients.length > 0); });
+            widget("clients").set("store", new Memory({ data: clientRows(t, clients), idProperty: "id" }));
         };
 
         const showError = function (error) { panel.showMessage("error", failures.errorMessage(t, error)); };
 
         const loadApplication = function () {
-            operations.tokenStatus().then(whileOpen(showApplication), whileOpen(showError));
+            operations.statusWithClients().then(whileOpen(showApplication), whileOpen(showError));
         };
 
         const load = function () {

@@ -58,21 +58,36 @@ define([], function () {
         ]];
     };
 
-    /* borrowers is the list of the applications that may get access tokens. */
+    /* list is a table. columns are pairs of a title and a field. */
+    const list = function (panel, name, empty, columns) {
+        return ["aps/Grid", {
+            id: panel.id(name),
+            noDataText: empty,
+            columns: columns.map(function (column) { return { name: column[0], field: column[1], sortable: false }; }),
+            rowsPerPage: 10,
+            pageSizeOptions: [10, 25, 50]
+        }];
+    };
+
+    /* borrowers are the lists of the applications and of the clients of the token API that may get access tokens. */
     const borrowers = function (panel) {
         const t = panel.t;
-        const column = function (name, field) { return { name: name, field: field, sortable: false }; };
         return ["aps/Panel", { id: panel.id("borrowersPanel"), title: t("Who May Get Access Tokens"), visible: false }, [
             ["aps/FieldSet", { gridSize: whole }, [
                 ["aps/Output", { gridSize: whole, value: t("Your provider allows these applications to get access tokens from your refresh token.") }]
             ]],
-            ["aps/Grid", {
-                id: panel.id("borrowers"),
-                noDataText: t("No application may get access tokens."),
-                columns: [column(t("Application"), "name"), column(t("Services"), "apis"), column(t("Directories"), "directories")],
-                rowsPerPage: 10,
-                pageSizeOptions: [10, 25, 50]
-            }]
+            list(panel, "borrowers", t("No application on this platform may get access tokens."), [
+                [t("Application"), "name"], [t("Services"), "apis"], [t("Directories"), "directories"]
+            ]),
+            ["aps/FieldSet", { id: panel.id("clientsText"), gridSize: whole, visible: false }, [
+                ["aps/Output", {
+                    gridSize: whole,
+                    value: t("Your provider allows these API clients to get access tokens from your refresh token or to have calls forwarded to Microsoft.")
+                }]
+            ]],
+            list(panel, "clients", "", [
+                [t("API Client"), "name"], [t("Access"), "operations"], [t("Services"), "apis"], [t("Directories"), "directories"], [t("Last Used"), "used"]
+            ])
         ]];
     };
 

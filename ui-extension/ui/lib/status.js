@@ -282,12 +282,55 @@ define(["aps/Status", "aps/Memory", "app/lib/connector", "app/lib/dom"], functio
         }).map(function (name) { return [named[name], texts[name]]; }));
     };
 
-    // How many events the first page holds, and a further one. So many further ones are read until the first list has a page.
+    // How many events the first page holds, and a further one.
     const firstPage = 50;
     const furtherPage = 200;
-    const furtherPages = 3;
 
     const isLent = function (event) { return event.action.indexOf("token.") === 0; };
+
+    /* eventList returns one part of the history, newest first: accessTokens is "none" or "only". empty is what it says without events. */
+    const eventList = function (t, accessTokens, empty) {
+        const belongs = function (event) { return isLent(event) === (accessTokens === "only"); };
+        let read = []; // with the events at which the connector stopped looking
+        let more = false; // whether there may be earlier ones
+        let note = ""; // what it says instead
+
+        const hasMore = function (page, limit) { return page.length >= limit || !page.every(belongs); };
+
+        return {
+            accessTokens: accessTokens,
+            events: function () { return read.filter(belongs); },
+            more: function () { return more; },
+            note: function () { return note || (more ? t("Nothing recent. Use Show Earlier to look further back.") : empty); },
+
+            /* before returns the time from which the next page is to be read. Events of the same millisecond may be on both sides. */
+            before: function () { return new Date(new Date(read[read.length - 1].at).getTime() + 1).toISOString(); },
+
+            /* take adds a page of earlier events. Two pages may overlap. */
+            take: function (page, limit) {
+                const known = new Set(read.map(function (e) { return e.id; }));
+                read = read.concat(page.filter(function (e) { return !known.has(e.id); }));
+                more = hasMore(page, limit);
+            },
+
+            /* renew puts the newest page before what was read earlier, unless there is a gap between them. */
+            renew: function (page, limit) {
+                const fresh = new Set(page.map(function (e) { return e.id; }));
+                const older = read.filter(function (e) { return !fresh.has(e.id); });
+                const joined = !hasMore(page, limit) || read.length > older.length;
+                more = hasMore(page, limit) && (!joined || more || !older.length);
+                read = joined ? page.concat(older) : page;
+                note = "";
+            },
+
+            /* clear forgets what was read. text says why there is nothing. */
+            clear: function (text) {
+                read = [];
+                more = false;
+                note = text || "";
+            }
+        };
+    };
 
     /* download hands a text to the browser as a file. */
     const download = function (name, text) {
@@ -301,66 +344,63 @@ define(["aps/Status", "aps/Memory", "app/lib/connector", "app/lib/dom"], functio
     const history = function (panel) {
         const t = panel.t;
         const widget = panel.byId;
-        let events = []; // newest first
-        let more = false; // whether there are earlier ones
-        let lent = false; // which list is shown
-        let readPage = null; // of (limit, before)
+        const changes = eventList(t, "none", t("Nothing has happened yet."));
+        const issued = eventList(t, "only", t("No access token has been issued yet."));
+        let shown = changes;
+        let issuedRead = false; // whether the access tokens were read since the last load
+        let readPage = null; // of (accessTokens, limit, before)
         let guard = null;
 
-        const draw = function (text) {
-            const empty = text || t("Nothing has happened yet.");
-            widget("history").set("noDataText", empty);
-            widget("history").set("store", new Memory({ data: eventTexts.rows(t, events.filter(function (e) { return !isLent(e); })), idProperty: "id" }));
-            widget("lendings").set("noDataText", text || t("No access token has been issued yet."));
-            widget("lendings").set("store", new Memory({ data: eventTexts.lendings(t, events.filter(isLent)), idProperty: "id" }));
-            widget("earlier").set("visible", more);
+        /* draw fills the list that is shown. */
+        const draw = function () {
+            const lent = shown === issued;
+            const list = widget(lent ? "lendings" : "history");
+            const rows = lent ? eventTexts.lendings(t, shown.events()) : eventTexts.rows(t, shown.events());
+            list.set("noDataText", shown.note());
+            list.set("store", new Memory({ data: rows, idProperty: "id" }));
+            widget("earlier").set("visible", shown.more());
         };
 
-        const show = function (is) {
-            lent = is;
+        /* readNewest reads the newest page of a list. */
+        const readNewest = function (list) {
+            return readPage(list.accessTokens, firstPage, "").then(guard(function (page) {
+                list.renew(page || [], firstPage);
+                draw();
+            }), guard(function () {
+                list.clear(t("The history can't be read at the moment."));
+                draw();
+            }));
+        };
+
+        /* show shows one list. The access tokens are not read before somebody wants to see them. */
+        const show = function (list) {
+            const lent = list === issued;
+            shown = list;
             widget("history").set("visible", !lent);
             widget("lendings").set("visible", lent);
             dom.pressed(widget("consents"), !lent);
             dom.pressed(widget("issued"), lent);
-        };
-
-        /* take adds a page of earlier events. Two pages may overlap. */
-        const take = function (page, limit) {
-            const known = new Set(events.map(function (e) { return e.id; }));
-            events = events.concat(page.filter(function (e) { return !known.has(e.id); }));
-            more = page.length === limit;
-        };
-
-        /* renew puts the newest page before what was read earlier, unless there is a gap between them. */
-        const renew = function (page, limit) {
-            const fresh = new Set(page.map(function (e) { return e.id; }));
-            const older = events.filter(function (e) { return !fresh.has(e.id); });
-            const joined = page.length < limit || events.length > older.length;
-            more = page.length === limit && (!joined || more || !older.length);
-            events = joined ? page.concat(older) : page;
-        };
-
-        const earlier = function (left) {
-            const last = events[events.length - 1];
-            // Events of the same millisecond may be on both sides.
-            const before = new Date(new Date(last.at).getTime() + 1).toISOString();
-            return readPage(furtherPage, before).then(guard(function (page) {
-                take(page || [], furtherPage);
-                draw();
-                fill(left - 1);
-            }), guard(function () { draw(t("The history can't be read at the moment.")); }));
-        };
-
-        /* fill reads on until the first list has a page, however many access tokens were issued. */
-        const fill = function (left) {
-            if (more && left > 0 && events.filter(function (e) { return !isLent(e); }).length < 10) {
-                earlier(left);
+            if (!readPage) {
+                return;
             }
+            if (lent && !issuedRead) {
+                issuedRead = true;
+                issued.clear(t("Loading"));
+                readNewest(issued);
+            }
+            draw();
+        };
+
+        const earlier = function () {
+            const list = shown;
+            readPage(list.accessTokens, furtherPage, list.before()).then(guard(function (page) {
+                list.take(page || [], furtherPage);
+                draw();
+            }), guard(function () { panel.showMessage("error", t("The history can't be read at the moment.")); }));
         };
 
         const saveCSV = function () {
-            const lines = eventTexts.csv(t, events.filter(function (e) { return isLent(e) === lent; }));
-            download(lent ? "access-tokens.csv" : "history.csv", lines);
+            download(shown === issued ? "access-tokens.csv" : "history.csv", eventTexts.csv(t, shown.events()));
         };
 
         const grid = function (name, visible, columns) {
@@ -382,8 +422,8 @@ define(["aps/Status", "aps/Memory", "app/lib/connector", "app/lib/dom"], functio
             tree: function () {
                 return [
                     ["aps/Container", { id: panel.id("kinds") }, [
-                        button("consents", t("Consents and Renewals"), function () { show(false); }),
-                        button("issued", t("Access Tokens Issued"), function () { show(true); }),
+                        button("consents", t("Consents and Renewals"), function () { show(changes); }),
+                        button("issued", t("Access Tokens Issued"), function () { show(issued); }),
                         button("csv", t("Download CSV"), saveCSV)
                     ]],
                     grid("history", true, [
@@ -395,7 +435,7 @@ define(["aps/Status", "aps/Memory", "app/lib/connector", "app/lib/dom"], functio
                         [t("Application"), "actor"], [t("Result"), "result"], [t("Number"), "number"]
                     ]),
                     ["aps/Button", {
-                        id: panel.id("earlier"), label: t("Show Earlier"), autoBusy: false, visible: false, onClick: function () { earlier(0); }
+                        id: panel.id("earlier"), label: t("Show Earlier"), autoBusy: false, visible: false, onClick: earlier
                     }]
                 ];
             },
@@ -404,30 +444,28 @@ define(["aps/Status", "aps/Memory", "app/lib/connector", "app/lib/dom"], functio
             prepare: function () {
                 dom.row(widget("kinds"));
                 widget("kinds").domNode.style.marginBottom = "14px";
-                show(lent);
+                show(shown);
             },
 
             /* clear forgets what was read, of another tenant. */
             clear: function () {
-                events = [];
-                more = false;
+                changes.clear();
+                issued.clear();
+                issuedRead = false;
+                readPage = null;
                 draw();
             },
 
-            /* load reads the newest page. read returns the promise of a page, of (limit, before); ignoring makes callbacks ignore
-               answers that come too late. */
+            /* load reads the newest page of what is shown. read returns the promise of a page, of (accessTokens, limit, before); ignoring
+               makes callbacks ignore answers that come too late. */
             load: function (read, ignoring) {
                 readPage = read;
                 guard = ignoring;
-                return read(firstPage, "").then(guard(function (page) {
-                    renew(page || [], firstPage);
-                    draw();
-                    fill(furtherPages);
-                }), guard(function () {
-                    events = [];
-                    more = false;
-                    draw(t("The history can't be read at the moment."));
-                }));
+                issuedRead = shown === issued;
+                if (issuedRead) {
+                    readNewest(issued);
+                }
+                return readNewest(changes);
             }
         };
     };
