@@ -33,7 +33,7 @@ func publicPEM(t *testing.T) string {
 	return string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))
 }
 
-func TestClients(t *testing.T) {
+func TestClients_AreAddedListedAndRemoved(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		v := newSealedDatabase(t, db)
 		db.Open(t)

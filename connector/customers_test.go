@@ -8,8 +8,9 @@ import (
 	"azure-partner-connector/sandbox/world"
 )
 
-// TestCustomers consents for the application in the directory of a customer of the sandbox, beside the running connector.
-func TestCustomers(t *testing.T) {
+// TestCustomers_GetConsentsBesideTheRunningConnector consents for the application in the directory of a customer of the sandbox,
+// beside the running connector.
+func TestCustomers_GetConsentsBesideTheRunningConnector(t *testing.T) {
 	d := newDeployment(t)
 	run := func(args ...string) output { d.Helper(); return d.run(append(args, "--config", d.config)...) }
 	d.check("list without a token", run("customers", "list", d.tenant()), 1, "There is no refresh token")

@@ -11,7 +11,7 @@ import (
 	"azure-partner-connector/connector/token"
 )
 
-func TestInstancesAcceptController(t *testing.T) {
+func TestInstancesAcceptController_TakesOnlyTheNamedAddress(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		v := newSealedDatabase(t, db)
 		s := db.Open(t)

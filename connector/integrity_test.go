@@ -23,7 +23,7 @@ func (v *sealedDatabase) sql(statement string, args ...any) {
 	v.must(err)
 }
 
-func TestIntegrity(t *testing.T) {
+func TestIntegrity_ListsWhatWasChangedOutsideAndAcceptsIt(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		v := newSealedDatabase(t, db)
 		s := db.Open(t)
@@ -63,7 +63,7 @@ func TestIntegrity(t *testing.T) {
 	})
 }
 
-func TestEventsVerify(t *testing.T) {
+func TestEventsVerify_FindsMissingEventsAndAnotherTrail(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		v := newSealedDatabase(t, db)
 		s := db.Open(t)
@@ -113,7 +113,7 @@ func TestEventsVerify(t *testing.T) {
 	})
 }
 
-func TestKeysAccept(t *testing.T) {
+func TestKeysAccept_RecordsTheKeysOfADamagedRecord(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		v := newSealedDatabase(t, db)
 		s := db.Open(t)

@@ -29,9 +29,9 @@ func silent(t *testing.T) string {
 	return listener.Addr().String()
 }
 
-// TestMistakes runs the program with what an operator gets wrong. It says once what it saw and what to do, and exits with 1. How long
-// it may wait for a server is sqldb.OpenTimeout; it waits for nothing else.
-func TestMistakes(t *testing.T) {
+// TestMistakes_AreExplainedOnce runs the program with what an operator gets wrong. It says once what it saw and what to do, and
+// exits with 1. How long it may wait for a server is sqldb.OpenTimeout; it waits for nothing else.
+func TestMistakes_AreExplainedOnce(t *testing.T) {
 	if sqldb.OpenTimeout >= 5*time.Second {
 		t.Errorf("a server may take %s to answer first, want less than 5s", sqldb.OpenTimeout)
 	}

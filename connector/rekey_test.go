@@ -228,7 +228,7 @@ func TestRekey_Refusals(t *testing.T) {
 	}
 }
 
-func TestBackupCheck(t *testing.T) {
+func TestBackupCheck_CountsSecretsThatDoNotOpen(t *testing.T) {
 	storetest.EachEmpty(t, func(t *testing.T, db *storetest.Database) {
 		v := newSealedDatabase(t, db)
 		check := func() output { return v.run("backup", "check", "--config", "connector.yaml") }

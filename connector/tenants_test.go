@@ -109,7 +109,7 @@ instances: [{key: key-1, secret: `+d.hide()+`}]
 `)), 1, "opening the database")
 }
 
-func TestHealth(t *testing.T) {
+func TestHealth_ExitsWithOneWithoutAConnector(t *testing.T) {
 	c := newTerminal(t)
 	file := c.configured()
 	s := c.serve("--config", file)

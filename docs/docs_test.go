@@ -92,7 +92,8 @@ var (
 	fence   = regexp.MustCompile("(?s)\n```.*?\n```")
 )
 
-// TestReference_ListsEveryFailure checks that the reference of failures has every failure code, with its kind, status, sentence and advice.
+// TestReference_ListsEveryFailure checks that the reference of failures has every failure code, with its kind, status, sentence and
+// advice.
 func TestReference_ListsEveryFailure(t *testing.T) {
 	table := read(t, "reference/failures.md")
 	listed := map[string]string{} // code → its row

@@ -412,8 +412,8 @@ func (m *machine) testNginx(ctx context.Context, args []string) error {
 	return nil
 }
 
-// nginxFile writes the configuration of nginx with the folders of the test, the port that stands for 443, and names without a port, and
-// returns the arguments that name it.
+// nginxFile writes the configuration of nginx with the folders of the test, the port that stands for 443, and names without a port,
+// and returns the arguments that name it.
 func (m *machine) nginxFile() ([]string, error) {
 	text, err := os.ReadFile(m.path("/etc/nginx/nginx.conf"))
 	if err != nil {

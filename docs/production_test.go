@@ -80,7 +80,8 @@ func TestProduction_CommandsWorkWithMariaDB(t *testing.T) {
 // varying is what differs from day to day, from run to run, and from one version of MariaDB to another.
 var varying = regexp.MustCompile(`\d{4}-\d\d-\d\d \d\d:\d\d|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|\d+ ok,| +`)
 
-// shape returns an expression that finds a line of the tutorial in the output, with another time, another ID and other widths of columns.
+// shape returns an expression that finds a line of the tutorial in the output, with another time, another ID and other widths of
+// columns.
 func shape(line string) *regexp.Regexp {
 	var expression strings.Builder
 	at := 0

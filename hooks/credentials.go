@@ -10,8 +10,8 @@ import (
 	"azure-partner-connector/connector/token"
 )
 
-// nullRemoves reports whether null removes a credential, or clears another property, in c: a person may say so in the types of package version 1. Later
-// ones have the operation removeCredential, and the platform itself sends null for what it does not know.
+// nullRemoves reports whether null removes a credential, or clears another property, in c: a person may say so in the types of
+// package version 1. Later ones have the operation removeCredential, and the platform itself sends null for what it does not know.
 func (c *call) nullRemoves() bool {
 	return !c.knows(c.op.Service+".removeCredential") && c.caller.actor.Kind == audit.User
 }

@@ -46,7 +46,7 @@ func same(t *testing.T, a answer, want string) {
 	}
 }
 
-func TestInstall(t *testing.T) {
+func TestInstall_CanBeRepeated(t *testing.T) {
 	h := newHarness(t)
 	r := request{method: http.MethodPost, path: "/app", body: appResource(settings)}
 	a := h.accepted(r, http.StatusCreated)
@@ -195,7 +195,7 @@ func TestRemove_IsIdempotent(t *testing.T) {
 	}
 }
 
-func TestProvision(t *testing.T) {
+func TestProvision_ReadsLinksInEveryForm(t *testing.T) {
 	link := func(id string) string {
 		return `{"aps":{"link":"strong","href":"/aps/2/resources/` + id + `","id":"` + id + `"}}`
 	}

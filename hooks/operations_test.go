@@ -35,7 +35,7 @@ const emptyStatus = `{"state":"absent","failure":null,"issuedAt":null,"expiresAt
 	"apis":[{"api":"partnercenter","works":"unknown","checkedAt":null,"failure":null},{"api":"graph","works":"unknown","checkedAt":null,"failure":null},{"api":"arm","works":"unknown","checkedAt":null,"failure":null}],
 	"pending":null,"waiting":null,"tenantApplication":false,"now":"2026-11-23T08:20:00Z"}`
 
-func TestTokenStatus(t *testing.T) {
+func TestTokenStatus_IsWholeForTheProvider(t *testing.T) {
 	h := installed(t)
 	read := request{method: http.MethodGet, path: "/tenant/" + tenantA + "/tokenStatus", identity: userP}
 	h.tokens.status = token.Status{State: token.StateAbsent}
@@ -95,7 +95,7 @@ func TestTokenStatus_ConsentsThatWait(t *testing.T) {
 	}
 }
 
-func TestConsents(t *testing.T) {
+func TestConsents_AreBegunAndFound(t *testing.T) {
 	h := installed(t)
 	path := "/tenant/" + tenantA
 	begun := h.accepted(request{method: http.MethodPost, path: path + "/consents", identity: userR2}, http.StatusOK)
@@ -127,7 +127,7 @@ func TestConsents(t *testing.T) {
 	same(t, h.accepted(find, http.StatusOK), `{"id":"`+unknownID+`","procedure":"automatic","status":"failed","consentedBy":{"username":"ada@fabrikam.example","name":""},"failure":`+revoked+`}`)
 }
 
-func TestRedeem(t *testing.T) {
+func TestRedeem_TellsAttemptsLeft(t *testing.T) {
 	h := installed(t)
 	h.tokens.status = token.Status{State: token.StateAbsent}
 	redeem := request{method: http.MethodPost, path: "/tenant/" + tenantA + "/redeem", identity: userR2, body: `{"code":"c4n4ry-claim"}`}
@@ -165,7 +165,7 @@ func TestChange_AnswersStatus(t *testing.T) {
 	}
 }
 
-func TestHistory(t *testing.T) {
+func TestHistory_IsReadByPageAndPart(t *testing.T) {
 	h := installed(t)
 	path := "/tenant/" + tenantA + "/history"
 	same(t, h.accepted(request{method: http.MethodGet, path: path, identity: userR2}, http.StatusOK), `[]`)
@@ -200,7 +200,7 @@ func TestHistory(t *testing.T) {
 	}
 }
 
-func TestAccessToken(t *testing.T) {
+func TestAccessToken_IsForBorrowersAndNeverCached(t *testing.T) {
 	h := installed(t)
 	lend := request{method: http.MethodPost, path: "/tenant/" + tenantA + "/accessToken", application: borrower, body: `{"api":"partnercenter"}`}
 	a := h.accepted(lend, http.StatusOK)
@@ -302,7 +302,7 @@ func TestAccessToken_ForACustomer(t *testing.T) {
 	h.accepted(lend, http.StatusOK)
 }
 
-func TestCheckHealth(t *testing.T) {
+func TestCheckHealth_AnswersThePlatform(t *testing.T) {
 	h := installed(t)
 	same(t, h.accepted(request{method: http.MethodGet, path: "/app/" + rootA + "/healthCheck"}, http.StatusOK), `{"status":"ok"}`)
 }

@@ -20,7 +20,7 @@ import (
 	"azure-partner-connector/connector/token"
 )
 
-func TestListTenants(t *testing.T) {
+func TestListTenants_LeavesOutWhatWasRemoved(t *testing.T) {
 	h := installed(t)
 	h.tokens.status = token.Status{State: token.StateExpiring, ExpiresAt: at(30, 8), DaysLeft: 6, NextRenewalAt: at(24, 8)}
 	list := request{method: http.MethodGet, path: "/app/" + rootA + "/tenants", identity: userP}

@@ -144,7 +144,7 @@ func TestInstall_FromEarlierPackage(t *testing.T) {
 	h.refused(request{method: http.MethodPost, path: "/app", body: strings.ReplaceAll(appResource(settings), "/2.0", "/3.0")}, failure.BadRequest)
 }
 
-func TestUpgrade(t *testing.T) {
+func TestUpgrade_TakesTheSettingsThatWereSent(t *testing.T) {
 	for query, from := range map[string]string{
 		"?version=1-1": "1-1", "?version=1.0-3": "1.0-3", "?version=1-0-7": "1-0-7", "?version=0-500": "0-500",
 		"": "1-1", "?version=": "1-1", "?version=1": "1-1", "?version=1.0": "1-1",
@@ -221,7 +221,7 @@ func TestConfigure_NullAtVersion1(t *testing.T) {
 	}
 }
 
-func TestRemoveCredential(t *testing.T) {
+func TestRemoveCredential_RemovesTheNamedOne(t *testing.T) {
 	for name, removed := range map[string]func(*tenant.Application) *tenant.Credential{
 		"applicationSecret":          func(a *tenant.Application) *tenant.Credential { return &a.Secret },
 		"nextApplicationSecret":      func(a *tenant.Application) *tenant.Credential { return &a.NextSecret },
@@ -251,8 +251,9 @@ func TestRemoveCredential(t *testing.T) {
 	}
 }
 
-// TestTestCredentials tries what was entered, and answers for each credential. What is not sent is as it is stored.
-func TestTestCredentials(t *testing.T) {
+// TestTestCredentials_AnswersForEachCredential tries what was entered, and answers for each credential. What is not sent is as it
+// is stored.
+func TestTestCredentials_AnswersForEachCredential(t *testing.T) {
 	h := installed(t)
 	body := `{"directory":"contoso.example","applicationId":"` + unknownID + `","applicationSecret":" c4n4ry-right ","nextApplicationSecret":"wrong","more":1}`
 	r := request{method: http.MethodPost, path: "/tenant/" + tenantA + "/testCredentials", identity: userR2, body: body}

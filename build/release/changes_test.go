@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-func TestChanges(t *testing.T) {
+func TestChanges_AreThoseOfTheVersion(t *testing.T) {
 	const changelog = "# Changelog\n\n## [Unreleased]\n\n### Added\n\n- New.\n\n## [0.2.0] - 2027-01-02\n\n### Fixed\n\n- Old.\n\n## [0.1.0]\n"
 	for _, tc := range []struct{ version, want, fails string }{
 		{"v0.2.0", "# Azure Partner connector v0.2.0\n\n### Fixed\n\n- Old.\n", ""},

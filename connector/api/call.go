@@ -164,8 +164,8 @@ func (h *Handler) authenticate(c *call, key secret.Text) error {
 	return err
 }
 
-// readQuery returns the parameters of the address. It refuses those that cannot be read, which the standard library leaves out: without
-// the parameter that is lost, the request would mean something else.
+// readQuery returns the parameters of the address. It refuses those that cannot be read, which the standard library leaves out:
+// without the parameter that is lost, the request would mean something else.
 func (c *call) readQuery() (url.Values, error) {
 	query, err := url.ParseQuery(c.Request().URL.RawQuery)
 	if err != nil {

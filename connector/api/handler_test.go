@@ -222,7 +222,7 @@ func (b *brokenBody) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-func TestMetadata(t *testing.T) {
+func TestMetadata_NamesIssuerAndEndpointOfEachAddress(t *testing.T) {
 	h := newHarness(t, func(cfg *api.Config) { cfg.PublicURL += "/tokens" })
 	base := h.Config.PublicURL
 	for address, want := range map[string][2]string{
@@ -531,8 +531,8 @@ func TestRecord_CallersThatHangUp(t *testing.T) {
 	}
 }
 
-// TestSecure refuses keys that crossed a network unencrypted.
-func TestSecure(t *testing.T) {
+// TestSecure_RefusesKeysThatCrossedANetworkUnencrypted refuses keys that crossed a network unencrypted.
+func TestSecure_RefusesKeysThatCrossedANetworkUnencrypted(t *testing.T) {
 	h := newHarness(t, proxied("192.0.2.0/24"))
 	key := h.add("billing")
 	for name, tc := range map[string]struct {

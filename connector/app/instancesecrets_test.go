@@ -11,7 +11,7 @@ import (
 	"azure-partner-connector/connector/tenant"
 )
 
-func TestCheckSecrets(t *testing.T) {
+func TestCheckSecrets_RefusesWeakOnesOfNewInstances(t *testing.T) {
 	s := storetest.SQLite(t).Open(t)
 	known := tenant.Instance{Key: "known", ID: "id-1", RootID: "root-1"}
 	if err := s.SaveInstance(t.Context(), &known); err != nil {

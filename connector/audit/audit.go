@@ -146,8 +146,8 @@ func WithClient(ctx context.Context, address string) context.Context {
 	return context.WithValue(ctx, clientKey{}, address)
 }
 
-// Completed returns e with a new ID, the time, the reference and the client's address of ctx and, when it has no result, OK. Texts that are too long are
-// shortened: an action must not fail because of its event.
+// Completed returns e with a new ID, the time, the reference and the client's address of ctx and, when it has no result, OK. Texts
+// that are too long are shortened: an action must not fail because of its event.
 func Completed(ctx context.Context, now time.Time, e Event) Event {
 	e.ID, e.At, e.Reference = random.ID(), now, length.Shorten(failure.Reference(ctx), length.ID)
 	if client, ok := ctx.Value(clientKey{}).(string); ok {

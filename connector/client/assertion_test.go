@@ -48,7 +48,7 @@ func newRSA(t *testing.T) *rsa.PrivateKey {
 	return must[*rsa.PrivateKey](t)(rsa.GenerateKey(rand.Reader, 2048))
 }
 
-func TestParsePublicKey(t *testing.T) {
+func TestParsePublicKey_TakesStrongPublicKeysOnly(t *testing.T) {
 	p256, rsa2048 := newP256(t), newRSA(t)
 	p384 := must[*ecdsa.PrivateKey](t)(ecdsa.GenerateKey(elliptic.P384(), rand.Reader))
 	edwards, _, err := ed25519.GenerateKey(rand.Reader)
@@ -190,8 +190,9 @@ func TestAuthenticateAssertion_Refusals(t *testing.T) {
 	h.refused("AddCredential() of another's public key", err, failure.BadRequest)
 }
 
-// TestAuthenticateAssertion signs with every algorithm, and uses every assertion twice, the second time in another process.
-func TestAuthenticateAssertion(t *testing.T) {
+// TestAuthenticateAssertion_AcceptsEachAssertionOnce signs with every algorithm, and uses every assertion twice, the second time in
+// another process.
+func TestAuthenticateAssertion_AcceptsEachAssertionOnce(t *testing.T) {
 	h := newHarness(t)
 	elliptic, rsaKey := newP256(t), newRSA(t)
 	h.addPublic("billing", elliptic.Public())

@@ -57,8 +57,9 @@ func isAuthority(c *x509.Certificate) {
 	c.IsCA, c.BasicConstraintsValid, c.ExtKeyUsage = true, true, nil
 }
 
-// TestAuthenticateCertificate recognises clients by a pinned certificate, and by the subject of one that an authority has issued.
-func TestAuthenticateCertificate(t *testing.T) {
+// TestAuthenticateCertificate_ByPinOrByIssuedSubject recognises clients by a pinned certificate, and by the subject of one that an
+// authority has issued.
+func TestAuthenticateCertificate_ByPinOrByIssuedSubject(t *testing.T) {
 	h := newHarness(t)
 	ca, other := issue(t, nil, "ca", isAuthority), issue(t, nil, "ca", isAuthority)
 	between := issue(t, &ca, "between", isAuthority)

@@ -181,7 +181,7 @@ func TestOfTenant_HasWhoMayGetItsTokens(t *testing.T) {
 	}
 }
 
-func TestAuthenticate(t *testing.T) {
+func TestAuthenticate_KnowsAKeyAndNothingLikeIt(t *testing.T) {
 	h := newHarness(t)
 	key := h.add(billing())
 	c, err := h.Authenticate(t.Context(), key)
@@ -248,8 +248,8 @@ func TestAuthenticate_Expired(t *testing.T) {
 	h.refused("Authenticate() of a client that expired", err, failure.KeyExpired)
 }
 
-// TestRotate adds a second key, and removes the first one once the program has the second.
-func TestRotate(t *testing.T) {
+// TestRotate_BothKeysWorkUntilOneIsRemoved adds a second key, and removes the first one once the program has the second.
+func TestRotate_BothKeysWorkUntilOneIsRemoved(t *testing.T) {
 	h := newHarness(t)
 	first := h.add(billing())
 	second, err := h.AddKey(t.Context(), "billing", time.Time{}, operator)

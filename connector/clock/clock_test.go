@@ -10,7 +10,7 @@ import (
 	"azure-partner-connector/connector/clock"
 )
 
-func TestSleep(t *testing.T) {
+func TestSleep_EndsWithItsContext(t *testing.T) {
 	ended, end := context.WithCancel(context.Background())
 	end()
 	for name, tc := range map[string]struct {

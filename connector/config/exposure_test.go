@@ -118,7 +118,7 @@ func TestLoad_RefusesASecretOfTwoInstances(t *testing.T) {
 	}
 }
 
-func TestWeakness(t *testing.T) {
+func TestWeakness_FindsSecretsThatAreNotRandom(t *testing.T) {
 	for text, strong := range map[string]bool{
 		"aaaaaaaaaaaaaaaa": false,
 		"f3b1c9d27e5a4860": false, // random, but short

@@ -8,7 +8,7 @@ import (
 	"azure-partner-connector/connector/config"
 )
 
-func TestLogo(t *testing.T) {
+func TestLogo_IsASmallImageOfAKnownType(t *testing.T) {
 	folder := t.TempDir()
 	write := func(name string, size int) string {
 		path := filepath.Join(folder, name)

@@ -312,7 +312,7 @@ func TestFind_Progress(t *testing.T) {
 	check("")
 }
 
-func TestDisown(t *testing.T) {
+func TestDisown_EndsWhatTheConsentMade(t *testing.T) {
 	ada, bob := person, token.Person{ObjectID: "oid-2", Username: "bob@partner.example", Name: "Bob"}
 	for name, tc := range map[string]struct {
 		cookie string

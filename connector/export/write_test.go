@@ -30,7 +30,7 @@ func identity(t *testing.T) *age.X25519Identity {
 	return id
 }
 
-func TestParseRecipients(t *testing.T) {
+func TestParseRecipients_TakesPublicKeysOfOneKind(t *testing.T) {
 	one, two := identity(t), identity(t)
 	quantum, err := age.GenerateHybridIdentity()
 	if err != nil {

@@ -11,8 +11,9 @@ import (
 	simulated "azure-partner-connector/sandbox/microsoft"
 )
 
-// TestCustomerConsent makes, repeats and removes a consent in a customer directory, which decides about redemptions there.
-func TestCustomerConsent(t *testing.T) {
+// TestCustomerConsent_DecidesAboutRedemptionsThere makes, repeats and removes a consent in a customer directory, which decides
+// about redemptions there.
+func TestCustomerConsent_DecidesAboutRedemptionsThere(t *testing.T) {
 	c := newCustomers(t)
 	client := testClient()
 	client.Cloud = c.cloud

@@ -69,7 +69,7 @@ func TestAuthorizeURL_Refuses(t *testing.T) {
 	}
 }
 
-func TestAuthorizeURL(t *testing.T) {
+func TestAuthorizeURL_AsksForCodeScopesAndProof(t *testing.T) {
 	h := newHarness(t)
 	address, err := h.client.AuthorizeURL(testClient(), authorizeRequest())
 	if err != nil {

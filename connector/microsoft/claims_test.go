@@ -9,7 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-func TestClaims(t *testing.T) {
+func TestClaims_AreReadWhereTheTokenIsReadable(t *testing.T) {
 	h := newHarness(t)
 	opaque := token.AccessTokenClaims{MFA: token.Unknown}
 	with := func(amr any) secret.Text {

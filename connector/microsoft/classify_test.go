@@ -214,7 +214,7 @@ func TestClassification_ClockDifference(t *testing.T) {
 	}
 }
 
-func TestEvidence(t *testing.T) {
+func TestEvidence_IsWhatMicrosoftAnswered(t *testing.T) {
 	h := newHarness(t)
 	h.route(tokenPath, respond(400, `{"error":"invalid_grant","suberror":"bad_token","error_codes":[700082],"trace_id":"`+traceID+`","correlation_id":"`+correlation+`"}`))
 	_, err := renew(h, token.Graph)
@@ -234,7 +234,7 @@ func TestEvidence_ContainsNoSecret(t *testing.T) {
 	}
 }
 
-func TestCallbackError(t *testing.T) {
+func TestCallbackError_IsNamedByItsNumber(t *testing.T) {
 	for name, tc := range map[string]struct {
 		in   consent.CallbackError
 		want failure.Code

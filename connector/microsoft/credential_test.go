@@ -188,7 +188,7 @@ func TestRedeem_UsesTheCredentialThatWorked(t *testing.T) {
 	h.checkRedacted(nil)
 }
 
-func TestClientAssertion(t *testing.T) {
+func TestClientAssertion_IsSignedAnewForEachRequest(t *testing.T) {
 	h := newHarness(t)
 	h.route(tokenPath, inTurn(
 		respond(http.StatusServiceUnavailable, ""),

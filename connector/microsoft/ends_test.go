@@ -13,7 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-func TestCredentialEnds(t *testing.T) {
+func TestCredentialEnds_AreToldWhereTheyAreCertain(t *testing.T) {
 	const one, two, twin = "abc-canary-one", "xyz-canary-two", "abc-canary-twin"
 	first, second := noon.AddDate(0, 1, 0), noon.AddDate(1, 0, 0)
 	both := tenant.Application{Secret: clientSecretOf(one), NextSecret: clientSecretOf(two)}

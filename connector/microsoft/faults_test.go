@@ -122,9 +122,9 @@ func TestRenew_ConnectionFails(t *testing.T) {
 	}
 }
 
-// Clocks may differ by five minutes (docs/reference/microsoft-identity.md §4.2), and an id_token may say that it was
-// issued five minutes ago (docs/reference/microsoft-identity.md §3.9). At eleven minutes, one from the future is refused; one from the past is not, because it
-// lives for an hour. Our clock does not decide when a token was issued.
+// Clocks may differ by five minutes (docs/reference/microsoft-identity.md §4.2), and an id_token may say that it was issued five
+// minutes ago (docs/reference/microsoft-identity.md §3.9). At eleven minutes, one from the future is refused; one from the past is
+// not, because it lives for an hour. Our clock does not decide when a token was issued.
 func TestIdentity_ClocksDiffer(t *testing.T) {
 	for ours, want := range map[time.Duration]failure.Code{
 		-11 * time.Minute: failure.IDTokenInvalid, -4 * time.Minute: "", 4 * time.Minute: "", 10 * time.Minute: "", 80 * time.Minute: failure.IDTokenInvalid,

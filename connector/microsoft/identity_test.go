@@ -102,7 +102,7 @@ func TestIdentity_RefusesAnEmptyNonce(t *testing.T) {
 	}
 }
 
-func TestIdentity(t *testing.T) {
+func TestIdentity_TellsMembersFromGuests(t *testing.T) {
 	s := newSigner(t, "k1")
 	for name, tc := range map[string]struct {
 		change func(h *harness) map[string]any

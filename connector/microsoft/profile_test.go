@@ -38,7 +38,7 @@ func TestNew_Refuses(t *testing.T) {
 	}
 }
 
-func TestProfiles(t *testing.T) {
+func TestProfiles_AreValidAndComplete(t *testing.T) {
 	want := map[string]bool{"global": true, "usgov": true, "usgov-dod": true, "china": true}
 	for _, p := range microsoft.Profiles() {
 		if err := p.Validate(); err != nil {

@@ -38,7 +38,7 @@ func page(next string, items ...string) http.HandlerFunc {
 	return respond(200, `{"value":[`+strings.Join(items, ",")+`]`+link+`}`)
 }
 
-func TestRoles(t *testing.T) {
+func TestRoles_AreUnknownWhereTheyCannotBeSeen(t *testing.T) {
 	forbidden := respond(403, `{"error":{"code":"Authorization_RequestDenied"}}`)
 	const yes, no, unknown = token.Yes, token.No, token.Unknown
 	for name, tc := range map[string]struct {

@@ -8,7 +8,7 @@ import (
 	"azure-partner-connector/connector/notify"
 )
 
-func TestTriggerOf(t *testing.T) {
+func TestTriggerOf_WaitsWithAccessTokens(t *testing.T) {
 	subject := func(kind, id string) notify.Subject { return notify.Subject{Kind: kind, ID: id} }
 	for name, tc := range map[string]struct {
 		event audit.Event

@@ -209,7 +209,7 @@ func TestLanguages_HaveNames(t *testing.T) {
 	}
 }
 
-func TestBrand(t *testing.T) {
+func TestBrand_IsShownOnEveryPage(t *testing.T) {
 	logo := []byte(`<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>`)
 	h := newHarness(t, func(cfg *onboarding.Config) {
 		cfg.PublicURL += "/base"

@@ -90,7 +90,7 @@ func TestLanding_KnowsTheBrowserByItsCookieOnly(t *testing.T) {
 	}
 }
 
-func TestDisown(t *testing.T) {
+func TestDisown_IsOfferedToWhoConsented(t *testing.T) {
 	for name, out := range map[string]consent.Outcome{
 		"active": automaticOutcome(), "with a code": manualOutcome(),
 		"waiting": {ConsentID: "consent-1", Procedure: token.Automatic, Waiting: true, ClaimExpiresAt: start.Add(time.Hour), TenantName: "Fabrikam Cloud GmbH", AccountID: "1000042"},

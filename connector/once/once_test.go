@@ -10,7 +10,7 @@ import (
 	"azure-partner-connector/connector/once"
 )
 
-func TestHeader(t *testing.T) {
+func TestHeader_IsSentOnceAndNotEmpty(t *testing.T) {
 	for name, tc := range map[string]struct {
 		values []string
 		value  string
@@ -40,7 +40,7 @@ func TestHeader(t *testing.T) {
 	}
 }
 
-func TestNames(t *testing.T) {
+func TestNames_AreNotRepeatedInAnObject(t *testing.T) {
 	for text, want := range map[string]error{
 		``:                                  nil,
 		`{"a": "a", "b": {"a": ["a", {}]}}`: nil,

@@ -8,7 +8,7 @@ import (
 	"azure-partner-connector/connector/peer"
 )
 
-func TestClient(t *testing.T) {
+func TestClient_IsTheNetworkOfAnAddress(t *testing.T) {
 	for address, want := range map[string]string{
 		"192.0.2.7":              "192.0.2.7/32",
 		"::ffff:192.0.2.7":       "192.0.2.7/32",
@@ -29,7 +29,7 @@ func TestClient(t *testing.T) {
 	}
 }
 
-func TestAddress(t *testing.T) {
+func TestAddress_IsNoneForASocketOfThisMachine(t *testing.T) {
 	if got := peer.Address(&net.TCPAddr{IP: net.ParseIP("192.0.2.7"), Port: 1}); got.String() != "192.0.2.7" {
 		t.Errorf("Address() = %s, want 192.0.2.7", got)
 	}
@@ -38,7 +38,7 @@ func TestAddress(t *testing.T) {
 	}
 }
 
-func TestIn(t *testing.T) {
+func TestIn_ComparesAddressesInEveryForm(t *testing.T) {
 	networks := []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("2001:db8::/32")}
 	for address, want := range map[string]bool{
 		"10.1.2.3": true, "::ffff:10.1.2.3": true, "2001:db8::1%eth0": true, "192.0.2.7": false, "": false,

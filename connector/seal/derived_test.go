@@ -19,7 +19,7 @@ func derive(t *testing.T, k *seal.Keyring, label string) *seal.Derived {
 	return d
 }
 
-func TestDerive(t *testing.T) {
+func TestDerive_OpensAfterItsKeyWasRetired(t *testing.T) {
 	k := create(t)
 	ciphertext, err := derive(t, k, "browser").Seal([]byte("canary"), "onboarding", "some", "outcome")
 	if err != nil {
@@ -59,7 +59,7 @@ func TestDerive(t *testing.T) {
 	}
 }
 
-func TestRetire(t *testing.T) {
+func TestRetire_TakesAwayOneKey(t *testing.T) {
 	first := create(t)
 	old := sealed(t, first, "canary", "a", "b", "c")
 	both, err := first.Add()

@@ -11,7 +11,7 @@ import (
 	"azure-partner-connector/connector/seal"
 )
 
-func TestCreateFile(t *testing.T) {
+func TestCreateFile_NeverReplacesKeys(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "keys.json")
 	k, err := seal.CreateFile(path)
 	if err != nil {
@@ -74,7 +74,7 @@ func TestLoadFile_Errors(t *testing.T) {
 	}
 }
 
-func TestReplaceFile(t *testing.T) {
+func TestReplaceFile_KeepsItsModeAndLeavesNothingElse(t *testing.T) {
 	folder := t.TempDir()
 	path := filepath.Join(folder, "keys.json")
 	k, err := seal.CreateFile(path)

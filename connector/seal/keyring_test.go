@@ -100,7 +100,7 @@ func TestSeal_DiffersEachTime(t *testing.T) {
 	}
 }
 
-func TestHash(t *testing.T) {
+func TestHash_DependsOnKeyringPurposeAndValue(t *testing.T) {
 	k := create(t)
 	hash := func(k *seal.Keyring, purpose, value string) string {
 		t.Helper()
@@ -137,7 +137,7 @@ func TestHash(t *testing.T) {
 	}
 }
 
-func TestAdd(t *testing.T) {
+func TestAdd_GoesOnOpeningEarlierValues(t *testing.T) {
 	k := create(t)
 	old := sealed(t, k, "old", "a", "b", "c")
 	next, err := k.Add()
@@ -170,7 +170,7 @@ func TestAdd(t *testing.T) {
 	}
 }
 
-func TestAnnounceAndPromote(t *testing.T) {
+func TestAnnounceAndPromote_OpenEachOthersValues(t *testing.T) {
 	k := create(t)
 	announced, err := k.Announce()
 	if err != nil {

@@ -16,7 +16,7 @@ import (
 
 var operator = audit.Actor{Kind: audit.Operator, Name: "olga"}
 
-func TestAcceptKeys(t *testing.T) {
+func TestAcceptKeys_RecordsThemAnew(t *testing.T) {
 	t.Parallel()
 	for name, statement := range map[string]string{
 		"damaged": "UPDATE key_checks SET sealed = x'64616d61676564'",

@@ -93,7 +93,7 @@ func TestAppendEvent_IssuedTokenIsAnnouncedADayLater(t *testing.T) {
 	})
 }
 
-func TestLeaseAnnouncement(t *testing.T) {
+func TestLeaseAnnouncement_IsForOneReplica(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		s := db.Open(t)

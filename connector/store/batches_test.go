@@ -86,7 +86,7 @@ func waiting(g token.Grant) *token.Grant {
 	}
 }
 
-func TestSnapshot(t *testing.T) {
+func TestSnapshot_IsReadAsWasSaved(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		s := db.Open(t)

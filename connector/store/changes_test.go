@@ -34,7 +34,7 @@ func countEvents(t *testing.T, s *store.Store, id string) int {
 	return len(events)
 }
 
-func TestChangeTenant(t *testing.T) {
+func TestChangeTenant_ComesWithItsEventOrNotAtAll(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		s := db.Open(t)

@@ -44,7 +44,7 @@ func writeEvents(t *testing.T, s *store.Store, from time.Time, n int) {
 	}
 }
 
-func TestWriteCheckpoints(t *testing.T) {
+func TestWriteCheckpoints_CoversEachEventOnce(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		s := db.Open(t)

@@ -17,7 +17,7 @@ import (
 	"azure-partner-connector/connector/token"
 )
 
-func TestSaveConsent(t *testing.T) {
+func TestSaveConsent_ReturnsWhatWasSaved(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		s := db.Open(t)
@@ -91,7 +91,7 @@ func TestSaveConsent_Errors(t *testing.T) {
 	})
 }
 
-func TestOpenConsent(t *testing.T) {
+func TestOpenConsent_IsTheNewestThatIsOpen(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		s := db.Open(t)
@@ -134,7 +134,7 @@ func TestOpenConsent(t *testing.T) {
 	})
 }
 
-func TestAddState(t *testing.T) {
+func TestAddState_IsUsedOnce(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		s := db.Open(t)
@@ -224,7 +224,7 @@ func TestUseState_Once(t *testing.T) {
 	})
 }
 
-func TestPurge(t *testing.T) {
+func TestPurge_KeepsWhatIsOpen(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		s := db.Open(t)
@@ -293,8 +293,8 @@ func latest(now time.Time) consent.Latest {
 	return consent.Latest{Now: now, Happened: now.Add(10 * time.Minute), SignIn: now.Add(2 * time.Hour), Link: now.AddDate(0, 0, 7), Claim: now.AddDate(0, 0, 1)}
 }
 
-// TestEndMisdated has rows whose times no clock that is right can have stored, as older programs left them.
-func TestEndMisdated(t *testing.T) {
+// TestEndMisdated_EndsWhatNoRightClockStored has rows whose times no clock that is right can have stored, as older programs left them.
+func TestEndMisdated_EndsWhatNoRightClockStored(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		s := db.Open(t)

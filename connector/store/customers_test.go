@@ -62,8 +62,8 @@ func TestCustomerDirectories_AreProven(t *testing.T) {
 	})
 }
 
-// TestPurgeCustomers keeps consents of ours, however old they are, and results that are recent.
-func TestPurgeCustomers(t *testing.T) {
+// TestPurgeCustomers_KeepsConsentsOfOurs keeps consents of ours, however old they are, and results that are recent.
+func TestPurgeCustomers_KeepsConsentsOfOurs(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		s := db.Open(t)

@@ -13,7 +13,7 @@ import (
 	"azure-partner-connector/connector/store/storetest"
 )
 
-func TestEvents(t *testing.T) {
+func TestEvents_AreReadAsTheyWereWritten(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		s := db.Open(t)

@@ -61,7 +61,7 @@ func TestSaveGrant_Errors(t *testing.T) {
 	})
 }
 
-func TestSaveGrant(t *testing.T) {
+func TestSaveGrant_ReturnsWhatWasSaved(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		s := db.Open(t)
@@ -157,7 +157,7 @@ func TestSaveGrant_OneConcurrentCallerWins(t *testing.T) {
 	})
 }
 
-func TestUnclaimed(t *testing.T) {
+func TestUnclaimed_AreTooOldOrFromTheFuture(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		s := db.Open(t)
@@ -197,7 +197,7 @@ func TestUnclaimed(t *testing.T) {
 	})
 }
 
-func TestSavePredecessor(t *testing.T) {
+func TestSavePredecessor_ReplacesTheOneBefore(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		s := db.Open(t)

@@ -23,7 +23,7 @@ func tenantsOf(jobs []token.Job) []string {
 	return ids
 }
 
-func TestLeaseDue(t *testing.T) {
+func TestLeaseDue_LeasesTheMostUrgent(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		s := db.Open(t)
@@ -90,7 +90,7 @@ func TestLeaseDue_WithoutAnInstanceTheCloudIsTheDefault(t *testing.T) {
 	}
 }
 
-func TestPostpone(t *testing.T) {
+func TestPostpone_MovesWhatTheReplicaStillLeases(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		s := db.Open(t)

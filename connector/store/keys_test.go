@@ -150,7 +150,7 @@ func TestMigrate_ChecksKeysOfAnEarlierProgram(t *testing.T) {
 	})
 }
 
-func TestSetForm(t *testing.T) {
+func TestSetForm_HoldsForEveryKey(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		s := db.Open(t)

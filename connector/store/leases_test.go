@@ -7,7 +7,7 @@ import (
 	"azure-partner-connector/connector/store/storetest"
 )
 
-func TestLeaseJob(t *testing.T) {
+func TestLeaseJob_IsForOneUntilItEnds(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		s := db.Open(t)

@@ -13,7 +13,7 @@ import (
 	"azure-partner-connector/connector/store/storetest"
 )
 
-func TestRememberNonce(t *testing.T) {
+func TestRememberNonce_IsFreshOnce(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		s := db.Open(t)
@@ -40,7 +40,7 @@ func TestRememberNonce(t *testing.T) {
 	})
 }
 
-func TestForgetNonce(t *testing.T) {
+func TestForgetNonce_MakesItFreshAgain(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		s := db.Open(t)
@@ -84,7 +84,7 @@ func TestRememberNonce_OneConcurrentCallerWins(t *testing.T) {
 	})
 }
 
-func TestPurgeNonces(t *testing.T) {
+func TestPurgeNonces_KeepsWhatHasNotEnded(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		s := db.Open(t)

@@ -11,7 +11,7 @@ import (
 	"azure-partner-connector/connector/token"
 )
 
-func TestUnlistedOrigins(t *testing.T) {
+func TestUnlistedOrigins_AreTheLatestOfAnInstance(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		s := db.Open(t)
@@ -49,7 +49,7 @@ func TestUnlistedOrigins(t *testing.T) {
 	})
 }
 
-func TestCloseOthers(t *testing.T) {
+func TestCloseOthers_ClosesAutomaticConsentsThatWait(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		s := db.Open(t)
@@ -87,7 +87,7 @@ func TestCloseOthers(t *testing.T) {
 	})
 }
 
-func TestProgress(t *testing.T) {
+func TestProgress_TellsOpenedAndAnswered(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		s := db.Open(t)

@@ -93,11 +93,11 @@ func (p *Progress) fail(v sealedValue, err error) {
 	}
 }
 
-// Reseal seals every secret that is sealed with an older key again, with the primary key, renews the MACs that an older key
-// made, and returns how many of both there were. It
-// may run while other processes use the database, if they have the primary key, and may be repeated after an interruption.
-// Once it has returned 0, and no process seals with an older key, only backups of the database need the older keys. A value that
-// does not open, and a MAC that is wrong, stay as they are. It calls report, which may be nil, after each batch, and once for a column without values.
+// Reseal seals every secret that is sealed with an older key again, with the primary key, renews the MACs that an older key made,
+// and returns how many of both there were. It may run while other processes use the database, if they have the primary key, and may
+// be repeated after an interruption. Once it has returned 0, and no process seals with an older key, only backups of the database
+// need the older keys. A value that does not open, and a MAC that is wrong, stay as they are. It calls report, which may be nil,
+// after each batch, and once for a column without values.
 func (s *Store) Reseal(ctx context.Context, report func(Progress)) (int, error) {
 	total := 0
 	err := s.walk(ctx, report, func(ctx context.Context, c sealedColumn, values []sealedValue, p *Progress) error {

@@ -12,7 +12,7 @@ import (
 	"azure-partner-connector/connector/token"
 )
 
-func TestReseal(t *testing.T) {
+func TestReseal_SealsEverythingWithTheNewKey(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		ctx := t.Context()
@@ -90,7 +90,7 @@ func sealed(progress []store.Progress) (total, older, failed int, failure error)
 	return total, older, failed, failure
 }
 
-func TestCheckSealed(t *testing.T) {
+func TestCheckSealed_CountsEverySecret(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		s := db.Open(t)

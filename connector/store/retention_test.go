@@ -11,7 +11,7 @@ import (
 	"azure-partner-connector/connector/store/storetest"
 )
 
-func TestPurgeEvents(t *testing.T) {
+func TestPurgeEvents_PurgesWholeCheckpoints(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		s := db.Open(t)

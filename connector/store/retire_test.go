@@ -21,7 +21,7 @@ func stopAll(t *testing.T, db *storetest.Database) {
 	execute(t, db, "UPDATE key_checks SET used_at = '2026-01-01 00:00:00.000'")
 }
 
-func TestRetireKey(t *testing.T) {
+func TestRetireKey_RefusesWhileTheKeyIsUsed(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		ctx := t.Context()
@@ -104,7 +104,7 @@ func TestRetireKey(t *testing.T) {
 	})
 }
 
-func TestLoseKeys(t *testing.T) {
+func TestLoseKeys_LetsNewKeysGoOnWithoutTheLost(t *testing.T) {
 	t.Parallel()
 	earlier := func(t *testing.T, db *storetest.Database) {
 		db.MigrateTo(t, 3)

@@ -36,7 +36,7 @@ func addScheduled(t *testing.T, s *store.Store, issued, due time.Time) token.Sch
 	return schedule
 }
 
-func TestSaveSchedule(t *testing.T) {
+func TestSaveSchedule_ReturnsWhatWasSaved(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		s := db.Open(t)
@@ -78,7 +78,7 @@ func TestSaveSchedule(t *testing.T) {
 	})
 }
 
-func TestLease(t *testing.T) {
+func TestLease_IsForOneUntilItEnds(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		s := db.Open(t)
@@ -167,7 +167,7 @@ func TestLease_OneConcurrentCallerWins(t *testing.T) {
 	})
 }
 
-func TestDue(t *testing.T) {
+func TestDue_BeginsWithTheMostUrgent(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		s := db.Open(t)

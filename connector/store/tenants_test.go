@@ -14,7 +14,7 @@ import (
 	"azure-partner-connector/connector/token"
 )
 
-func TestSaveInstance(t *testing.T) {
+func TestSaveInstance_ReturnsWhatWasSaved(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		s := db.Open(t)
@@ -84,7 +84,7 @@ func TestSaveInstance_Errors(t *testing.T) {
 	})
 }
 
-func TestSaveTenant(t *testing.T) {
+func TestSaveTenant_ReturnsWhatWasSaved(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		s := db.Open(t)

@@ -57,7 +57,7 @@ func pkcs8(t testing.TB, key any) string {
 	return block("PRIVATE KEY", der)
 }
 
-func TestParseCertificate(t *testing.T) {
+func TestParseCertificate_TakesACertificateWithItsKey(t *testing.T) {
 	ends := time.Date(2027, 11, 23, 0, 0, 0, 0, time.UTC)
 	key, other, short := rsaKey(t, 2048), rsaKey(t, 2048), rsaKey(t, 1024)
 	elliptical, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

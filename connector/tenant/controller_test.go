@@ -106,7 +106,7 @@ func TestNoteController_ConcurrentReplicas(t *testing.T) {
 	})
 }
 
-func TestControllerOf(t *testing.T) {
+func TestControllerOf_PrefersWhatIsConfigured(t *testing.T) {
 	const pinned = "https://apsc.example.net:6308/base/"
 	for name, tc := range map[string]struct {
 		stored string
@@ -132,7 +132,7 @@ func TestControllerOf(t *testing.T) {
 	}
 }
 
-func TestAcceptController(t *testing.T) {
+func TestAcceptController_TakesOnlyTheNamedAddress(t *testing.T) {
 	h := newHarness(t)
 	before := h.install(instance(key, rootID))
 	by := audit.Actor{Kind: audit.Operator, Name: "ada"}
@@ -160,7 +160,7 @@ func TestAcceptController(t *testing.T) {
 	}
 }
 
-func TestRecordRefusal(t *testing.T) {
+func TestRecordRefusal_AppendsAnEvent(t *testing.T) {
 	h := newHarness(t)
 	h.install(instance(key, rootID))
 	by := audit.Actor{Kind: audit.User, ID: "user-1"}

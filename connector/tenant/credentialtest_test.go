@@ -33,7 +33,7 @@ func (a *authenticator) Authenticate(_ context.Context, c tenant.Client, credent
 	return nil
 }
 
-func TestTestCredentials(t *testing.T) {
+func TestTestCredentials_TriesThemAndStoresNone(t *testing.T) {
 	h := newHarness(t)
 	microsoft := &authenticator{}
 	limits, err := limit.New(limit.Config{Store: h.store, Most: map[limit.Name]int{limit.Renewals: 4}, Now: func() time.Time { return h.clock }})

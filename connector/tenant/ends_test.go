@@ -8,8 +8,8 @@ import (
 	"azure-partner-connector/connector/tenant"
 )
 
-// TestRecordEnds stores what Microsoft tells of the credentials in use, and of no others.
-func TestRecordEnds(t *testing.T) {
+// TestRecordEnds_StoresThoseOfCredentialsInUse stores what Microsoft tells of the credentials in use, and of no others.
+func TestRecordEnds_StoresThoseOfCredentialsInUse(t *testing.T) {
 	h := newHarness(t)
 	in := instance(key, rootID)
 	in.Settings.Application = tenant.Application{ID: appID, Secret: credential("secret", time.Time{})}

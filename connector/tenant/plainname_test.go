@@ -8,7 +8,7 @@ import (
 	"azure-partner-connector/connector/tenant"
 )
 
-func TestPlainName(t *testing.T) {
+func TestPlainName_HasNothingInvisible(t *testing.T) {
 	for name, want := range map[string]string{
 		"Fabrikam Cloud GmbH":              "Fabrikam Cloud GmbH",
 		"Größe & Söhne – 株式会社 ‘A’":         "Größe & Söhne – 株式会社 ‘A’",

@@ -8,8 +8,8 @@ import (
 	"azure-partner-connector/connector/tenant"
 )
 
-// TestFindRecent changes a tenant and its instance, which two processes have just read.
-func TestFindRecent(t *testing.T) {
+// TestFindRecent_ForgetsWhatWasChanged changes a tenant and its instance, which two processes have just read.
+func TestFindRecent_ForgetsWhatWasChanged(t *testing.T) {
 	h := newHarness(t)
 	h.install(instance(key, rootID))
 	h.provision(reseller(tenantID, ""))

@@ -8,7 +8,7 @@ import (
 	"azure-partner-connector/connector/failure"
 )
 
-func TestRename(t *testing.T) {
+func TestRename_StoresOtherNamesOnly(t *testing.T) {
 	h := newHarness(t)
 	h.install(instance(key, rootID))
 	before := h.provision(reseller(tenantID, alpine))

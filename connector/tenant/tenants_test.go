@@ -199,7 +199,7 @@ func (h *harness) prove(tenantID string) {
 	h.must(h.store.Transact(h.Context(), func(ctx context.Context) error { return tenant.Prove(ctx, h.store, tenantID, alpineID) }))
 }
 
-func TestProve(t *testing.T) {
+func TestProve_LetsOneTenantHaveADirectory(t *testing.T) {
 	h := newHarness(t)
 	h.install(instance(key, rootID))
 	h.install(instance(otherKey, otherRoot))
@@ -327,7 +327,7 @@ func TestResolved_ClientUsesTheTenantsApplicationIfAllowed(t *testing.T) {
 	}
 }
 
-func TestSuspend(t *testing.T) {
+func TestSuspend_LastsUntilItIsResumed(t *testing.T) {
 	h := newHarness(t)
 	h.install(instance(key, rootID))
 	stored, err := h.Provision(t.Context(), reseller(tenantID, alpine), platform())

@@ -9,8 +9,9 @@ import (
 	"azure-partner-connector/connector/token"
 )
 
-// TestCompareSubject compares answers that were asked for in the partner directory and in a customer directory.
-func TestCompareSubject(t *testing.T) {
+// TestCompareSubject_NamesAnotherAccountAndDirectory compares answers that were asked for in the partner directory and in a
+// customer directory.
+func TestCompareSubject_NamesAnotherAccountAndDirectory(t *testing.T) {
 	const customerID, customerOID = "66666666-ffff-4fff-8fff-666666666666", "oid-in-the-customer-directory"
 	g := token.Grant{DirectoryID: directoryID, ConsentedBy: token.Person{ObjectID: "oid-1"}}
 	for name, tc := range map[string]struct {

@@ -101,9 +101,9 @@ func (s *Service) mustConfirm(after, before Person) bool {
 	return !s.cfg.AcceptAnotherAccount && !sameAccount(after, before)
 }
 
-// StoreActive makes an exchanged grant the tenant's active one, which proves its directory, and schedules its renewal. Whatever belongs to the consent
-// before it is dropped: the predecessor, and cached access tokens, which do not open for the new consent in any replica. It
-// joins the caller's transaction.
+// StoreActive makes an exchanged grant the tenant's active one, which proves its directory, and schedules its renewal. Whatever
+// belongs to the consent before it is dropped: the predecessor, and cached access tokens, which do not open for the new consent in
+// any replica. It joins the caller's transaction.
 func (s *Service) StoreActive(ctx context.Context, g Grant) error {
 	old, ok, err := s.grant(ctx, g.TenantID, Active)
 	if err != nil {

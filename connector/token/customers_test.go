@@ -118,7 +118,7 @@ func TestCustomers_RefusedWithoutAToken(t *testing.T) {
 	}
 }
 
-func TestConsentCustomer(t *testing.T) {
+func TestConsentCustomer_CanBeRepeated(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		h := newHarness(t, db.Open(t))
@@ -258,8 +258,9 @@ func TestConsentCustomer_EndsCachedRefusals(t *testing.T) {
 	h.checkCustomer(token.No, string(failure.CustomerConsentMissing))
 }
 
-// TestRelationshipEnds leaves out customers with a relationship that extends itself, and those without an active one.
-func TestRelationshipEnds(t *testing.T) {
+// TestRelationshipEnds_AreThoseThatNobodyExtends leaves out customers with a relationship that extends itself, and those without an
+// active one.
+func TestRelationshipEnds_AreThoseThatNobodyExtends(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t, openStore(t))
 	if _, err := h.tokens.RelationshipEnds(t.Context(), h.resolved()); !failure.Is(err, failure.GrantAbsent) {

@@ -36,8 +36,8 @@ type CodeExchange struct {
 	AskedBy      string // panel user who started the consent
 }
 
-// Exchange redeems a code once, or a refresh token, and then verifies who consented, the application and MFA, the roles, and that Graph and ARM
-// accept the token, in this order. It stores nothing: the grant that it returns has no slot yet. A refusal is a
+// Exchange redeems a code once, or a refresh token, and then verifies who consented, the application and MFA, the roles, and that
+// Graph and ARM accept the token, in this order. It stores nothing: the grant that it returns has no slot yet. A refusal is a
 // *failure.Error.
 func (s *Service) Exchange(ctx context.Context, x CodeExchange) (Grant, error) {
 	r, err := tenant.Resolve(ctx, s.cfg.Store, x.TenantID)
@@ -196,8 +196,8 @@ func (s *Service) checkPartnerCenter(ctx context.Context, c tenant.Client, redee
 	return Checks{MFA: mfa, GlobalAdmin: Unknown, AdminAgent: Unknown, Credential: redeemed.Credential, APIs: map[API]Probe{PartnerCenter: lacking(ctx, probe, redeemed.Missing)}}, nil
 }
 
-// checkOthers redeems the value of g for every api but Partner Center, which also proves that one refresh token serves all apis, and adds
-// the results to checks. A failure is recorded as a warning: partners work without Graph or ARM. keep is called with every
+// checkOthers redeems the value of g for every api but Partner Center, which also proves that one refresh token serves all apis,
+// and adds the results to checks. A failure is recorded as a warning: partners work without Graph or ARM. keep is called with every
 // answer before anything else is done with it; it may change g. The error is that of keep, or mismatch: an answer for another
 // account, after which the rest is checked all the same.
 func (s *Service) checkOthers(ctx context.Context, c tenant.Client, g *Grant, checks *Checks, keep func(Redemption) error) (mismatch, err error) {

@@ -211,8 +211,8 @@ func TestLend_StoresAnEventWithoutTheToken(t *testing.T) {
 	}
 }
 
-// TestLendCached lends what Lend has put into memory, with an event each, and nothing else.
-func TestLendCached(t *testing.T) {
+// TestLendCached_LendsWhatWasLent lends what Lend has put into memory, with an event each, and nothing else.
+func TestLendCached_LendsWhatWasLent(t *testing.T) {
 	h := newHarness(t, openStore(t))
 	h.consent(tenantID)
 	graph := token.LoanRequest{API: token.Graph}

@@ -136,8 +136,9 @@ type Microsoft interface {
 	CredentialEnds(ctx context.Context, c tenant.Client, graphToken secret.Text) map[string]time.Time
 	// CustomerScopes returns the permissions by api that the application is to have in customer directories.
 	CustomerScopes(c tenant.Client) map[API][]string
-	// AddCustomerConsent consents in a customer directory for one api, and RemoveCustomerConsent removes the application's consents for all
-	// apis, by Partner Center. A consent that exists is no error; when there is none to remove, the failure is customer_unknown.
+	// AddCustomerConsent consents in a customer directory for one api, and RemoveCustomerConsent removes the application's consents
+	// for all apis, by Partner Center. A consent that exists is no error; when there is none to remove, the failure is
+	// customer_unknown.
 	AddCustomerConsent(ctx context.Context, c tenant.Client, directoryID string, api API, partnerCenterToken secret.Text) error
 	RemoveCustomerConsent(ctx context.Context, c tenant.Client, directoryID string, partnerCenterToken secret.Text) error
 	// Roles reads from Graph which roles the signed-in account has; unknown when Graph does not say.

@@ -11,7 +11,7 @@ import (
 	"azure-partner-connector/connector/token"
 )
 
-func TestFindSessionEnd(t *testing.T) {
+func TestFindSessionEnd_FindsPoliciesThatEndSessions(t *testing.T) {
 	start := time.Date(2026, 6, 1, 8, 0, 0, 0, time.UTC)
 	at := func(days float64) time.Time { return start.Add(time.Duration(days * float64(day))) }
 	granted := func(days float64) audit.Event {

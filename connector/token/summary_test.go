@@ -223,7 +223,7 @@ func TestList_SearchTakesTheTextAsItIs(t *testing.T) {
 	})
 }
 
-func TestSummary(t *testing.T) {
+func TestSummary_CountsTenantsByState(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		h := newHarness(t, db.Open(t))

@@ -209,8 +209,9 @@ func TestSaveGrant_KeepsAnUnreadableToken(t *testing.T) {
 	}
 }
 
-// TestRenewUnreadable: what a regular check finds is renewed from the predecessor, or named, without anybody asking.
-func TestRenewUnreadable(t *testing.T) {
+// TestRenewUnreadable_UsesThePredecessorOrNamesTheLoss: what a regular check finds is renewed from the predecessor, or named,
+// without anybody asking.
+func TestRenewUnreadable_UsesThePredecessorOrNamesTheLoss(t *testing.T) {
 	db := storetest.SQLite(t)
 	h := newHarness(t, db.Open(t))
 	renew := func() {

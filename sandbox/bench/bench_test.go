@@ -26,7 +26,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-func TestMedian(t *testing.T) {
+func TestMedian_IgnoresOneFarAway(t *testing.T) {
 	for name, tc := range map[string]struct {
 		values []float64
 		want   float64
@@ -141,7 +141,7 @@ func TestDocument_TellsASharedReasonOnce(t *testing.T) {
 	}
 }
 
-func TestGrouped(t *testing.T) {
+func TestGrouped_SeparatesThousands(t *testing.T) {
 	for n, want := range map[int]string{0: "0", 999: "999", 1000: "1,000", 12345: "12,345", 1_000_000: "1,000,000"} {
 		if got := bench.Grouped(n); got != want {
 			t.Errorf("Grouped(%d) = %q, want %q", n, got, want)

@@ -36,7 +36,7 @@ func prepare(t *testing.T) *chaos.Env {
 	return e
 }
 
-func TestScenarios(t *testing.T) {
+func TestScenarios_LoseNoTenant(t *testing.T) {
 	e := prepare(t)
 	for _, scenario := range chaos.ScenariosOn(selected(t)) {
 		t.Run(scenario.Name, func(t *testing.T) {

@@ -20,8 +20,8 @@ const (
 )
 
 // spoiledRows damages single rows while replicas renew: a ciphertext, both ciphertexts of a tenant, a column that decides who has
-// access, and a MAC. From a damaged row nothing is issued and its tenant says why, others notice nothing, and everything recovers when an
-// operator has put back what was there, or has accepted it.
+// access, and a MAC. From a damaged row nothing is issued and its tenant says why, others notice nothing, and everything recovers
+// when an operator has put back what was there, or has accepted it.
 func spoiledRows(ctx context.Context, e *Env, s Scale) (*Deployment, error) {
 	d, err := e.deploy(ctx, spec{name: "spoiled", tenants: 8, market: true})
 	if err != nil {

@@ -156,7 +156,7 @@ func TestFiles_OnlyThoseOfScreens(t *testing.T) {
 	}
 }
 
-func TestNavigation(t *testing.T) {
+func TestNavigation_ShowsWhatTheUserMaySee(t *testing.T) {
 	for name, tc := range map[string]struct {
 		user, panel, locale string
 		tenants             int
@@ -194,7 +194,7 @@ func TestNavigation(t *testing.T) {
 	}
 }
 
-func TestContext(t *testing.T) {
+func TestContext_HasTenantSubscriptionAndLanguage(t *testing.T) {
 	c := newClient(t, newPlatform(t))
 	c.logIn(resellerID)
 	status, body := c.call(http.MethodGet, "/panel/api/context?panel=ux1&locale=de_DE&view=token&package="+packageID, "", nil)

@@ -20,7 +20,8 @@ const (
 // allowOwn lets resellers use an application of their own.
 func allowOwn(p *platform) { p.status["tenantApplication"] = true }
 
-// inBothPanels runs a test in UX1 and in the classic panel, each with a platform of its own that prepare, if there is one, has changed.
+// inBothPanels runs a test in UX1 and in the classic panel, each with a platform of its own that prepare, if there is one, has
+// changed.
 func inBothPanels(t *testing.T, inUX1, inClassic string, prepare func(*platform), test func(t *testing.T, p *platform, d *driver)) {
 	t.Helper()
 	for name, location := range map[string]string{"UX1": inUX1, "classic": inClassic} {
@@ -218,8 +219,8 @@ func TestSettings_RemoveCredential(t *testing.T) {
 	})
 }
 
-// TestSettings_TellWhoMayBorrow: an application is shown by the name that the provider gave, or by its ID, and the clients of the token
-// API below, by their names.
+// TestSettings_TellWhoMayBorrow: an application is shown by the name that the provider gave, or by its ID, and the clients of the
+// token API below, by their names.
 func TestSettings_TellWhoMayBorrow(t *testing.T) {
 	t.Parallel()
 	inBothPanels(t, settings, settingsClassic, nil, func(t *testing.T, p *platform, d *driver) {

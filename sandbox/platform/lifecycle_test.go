@@ -222,7 +222,7 @@ func TestCreateTenant_OfTwoResellers(t *testing.T) {
 	}
 }
 
-func TestConfigure(t *testing.T) {
+func TestConfigure_IsForTheOwnerAndUndoneByARefusal(t *testing.T) {
 	p, c, _ := installed(t)
 	account, user := reseller(t, p, "North", "")
 	_, unrelated := reseller(t, p, "South", "")
@@ -251,7 +251,7 @@ func TestConfigure(t *testing.T) {
 	}
 }
 
-func TestUpgrade(t *testing.T) {
+func TestUpgrade_IsUndoneByARefusal(t *testing.T) {
 	p, c, made := installed(t)
 	if err := p.Upgrade(t.Context(), made.ID); err == nil {
 		t.Error("Upgrade() without a newer version = nil, want an error")

@@ -288,7 +288,7 @@ func TestController_AcceptsNonceAgainAfter400(t *testing.T) {
 	}
 }
 
-func TestAllowImpersonation(t *testing.T) {
+func TestAllowImpersonation_DecidesAboutRequestsForOthers(t *testing.T) {
 	p, _, made := installed(t)
 	asRoot := map[string]string{"APS-Resource-ID": made.RootID}
 	for _, allowed := range []bool{false, true} {

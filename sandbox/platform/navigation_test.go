@@ -16,7 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-func TestNavigation(t *testing.T) {
+func TestNavigation_IsThatOfTheManifest(t *testing.T) {
 	p, _, _ := installed(t)
 	trees := p.Navigation(platform.UX1Reseller)
 	if len(trees) != 1 || trees[0].Label != "Azure Partner (NCE)" || len(trees[0].Children) != 2 || trees[0].Children[1].Src != "ui/ux1/customers.js" {

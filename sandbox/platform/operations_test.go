@@ -345,7 +345,7 @@ func TestSession_OfPanel(t *testing.T) {
 	}
 }
 
-func TestNotifications(t *testing.T) {
+func TestNotifications_ReachTheirUserOnly(t *testing.T) {
 	p, _, made := installed(t)
 	north, user := reseller(t, p, "North", "")
 	status, _, body := request(t, p, "GET", "/aps/2/resources?implementing(http://www.parallels.com/pa/pa-core-services/notification-manager/1)", "",

@@ -225,7 +225,7 @@ func TestSubscribeAccounts_Refuses(t *testing.T) {
 	}
 }
 
-func TestCallStatic(t *testing.T) {
+func TestCallStatic_CallsTheServiceForTheProvider(t *testing.T) {
 	p, c := start(t), newConnector(t)
 	content := changed(t, "schemas/app.schema", `"operations": {`, `"operations": {"clouds": {"verb": "GET", "path": "/clouds", "static": true,
 		"response": {"type": "object"}, "access": {"owner": true, "referrer": false}},`)

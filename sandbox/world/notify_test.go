@@ -113,7 +113,8 @@ func TestNotices_SurviveARestart(t *testing.T) {
 	s.checkShown(2, "ready", "The refresh token of Alpine Cloud expires in 30 days.")
 }
 
-// TestNotices_RelationshipsEnd warns the reseller of a relationship that ends, which the connector reads from the simulated Graph, once.
+// TestNotices_RelationshipsEnd warns the reseller of a relationship that ends, which the connector reads from the simulated Graph,
+// once.
 func TestNotices_RelationshipsEnd(t *testing.T) {
 	s := newScenario(t)
 	installed, err := s.Register(t.Context(), nil)

@@ -99,8 +99,8 @@ func TestSwitches_OfCustomers(t *testing.T) {
 	}
 }
 
-// TestSwitches_Borrow lets the Azure CSP application borrow and call Azure, for the partner and for a customer, with all that has to be
-// true before. What the drawer shows never has the access token.
+// TestSwitches_Borrow lets the Azure CSP application borrow and call Azure, for the partner and for a customer, with all that has
+// to be true before. What the drawer shows never has the access token.
 func TestSwitches_Borrow(t *testing.T) {
 	s := newScenario(t)
 	shows := func(id, status string, texts ...string) {

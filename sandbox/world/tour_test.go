@@ -34,8 +34,8 @@ func (s scenario) openAsProvider() {
 	}
 }
 
-// TestTour takes the tour, and checks that each step counts when it was done, and none before its turn.
-func TestTour(t *testing.T) {
+// TestTour_CountsEachStepInItsTurn takes the tour, and checks that each step counts when it was done, and none before its turn.
+func TestTour_CountsEachStepInItsTurn(t *testing.T) {
 	s := newScenario(t)
 	done := func() (steps []string) {
 		for _, step := range s.Drawer().Tour {

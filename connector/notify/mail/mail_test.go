@@ -94,7 +94,7 @@ func TestSend_RefusedRecipient(t *testing.T) {
 	}
 }
 
-func TestSend(t *testing.T) {
+func TestSend_SignsInEncryptedOnly(t *testing.T) {
 	for encryption, tc := range map[string]struct {
 		server      func(*server)
 		unencrypted string // commands

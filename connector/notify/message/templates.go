@@ -208,8 +208,8 @@ func (b *bounded) Write(text []byte) (int, error) {
 	return b.into.Write(text)
 }
 
-// try writes a notice of each kind in each language, and all of them together, so that a fault of a template is found when the program starts and not
-// when somebody must be warned.
+// try writes a notice of each kind in each language, and all of them together, so that a fault of a template is found when the
+// program starts and not when somebody must be warned.
 func (t *Templates) try() error {
 	for _, language := range Languages() {
 		for _, n := range Samples() {

@@ -146,7 +146,7 @@ func account(id, kind, parent string) string {
 	return text + "}"
 }
 
-func TestUserAccount(t *testing.T) {
+func TestUserAccount_IsFoundForUsersAndAccounts(t *testing.T) {
 	reseller := tenant.Account{ID: resellID, Type: tenant.ResellerAccount, ParentID: adminID, Name: "Fabrikam"}
 	for name, tc := range map[string]struct {
 		identity string

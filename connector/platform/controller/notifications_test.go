@@ -53,7 +53,7 @@ func TestNotify_Refuses(t *testing.T) {
 	}
 }
 
-func TestNotify(t *testing.T) {
+func TestNotify_SendsToTheAccount(t *testing.T) {
 	for name, tc := range map[string]struct {
 		details string
 		want    map[string]any
@@ -91,7 +91,7 @@ func TestNotify(t *testing.T) {
 	}
 }
 
-func TestProviderAccount(t *testing.T) {
+func TestProviderAccount_IsAskedOfThePlatform(t *testing.T) {
 	p, c, in := start(t)
 	p.on(findProvider, http.StatusOK, providerAnswer)
 	p.on("GET /aps/2/resources/"+adminID, http.StatusOK, account(adminID, "ADMIN", ""))

@@ -1,5 +1,5 @@
-// Package oauth1 implements two-legged OAuth 1.0a as the platform uses it (docs/reference/aps-protocol.md §2.1): no token, parameters in the
-// Authorization header, and RQL queries signed exactly as they are sent.
+// Package oauth1 implements two-legged OAuth 1.0a as the platform uses it (docs/reference/aps-protocol.md §2.1): no token,
+// parameters in the Authorization header, and RQL queries signed exactly as they are sent.
 package oauth1
 
 import (
@@ -19,7 +19,8 @@ type Credentials struct {
 	Secret secret.Text
 }
 
-// NewNonce returns a fresh nonce of 32 hexadecimal digits, which the platform's verifiers accept (docs/reference/aps-protocol.md §2.1).
+// NewNonce returns a fresh nonce of 32 hexadecimal digits, which the platform's verifiers accept
+// (docs/reference/aps-protocol.md §2.1).
 func NewNonce() string { return strings.ReplaceAll(random.ID(), "-", "") }
 
 // Sign sets the Authorization header of a client's request. It signs the bytes of the URL that net/http will send, so

@@ -91,13 +91,13 @@ func TestBuild_Metadata(t *testing.T) {
 	}
 }
 
-func TestFileName(t *testing.T) {
+func TestFileName_HasVersionAndRelease(t *testing.T) {
 	if got, want := load(t).FileName(), "parcel-2-7.app.zip"; got != want {
 		t.Errorf("FileName() = %s, want %s", got, want)
 	}
 }
 
-func TestWithID(t *testing.T) {
+func TestWithID_RenamesEverywhere(t *testing.T) {
 	p := load(t)
 	renamed, err := p.WithID("http://other.test/boxes")
 	if err != nil {
@@ -240,7 +240,7 @@ func TestLoad_ShipsNoCommentLines(t *testing.T) {
 	}
 }
 
-func TestTrimComments(t *testing.T) {
+func TestTrimComments_LeavesCodeAndTextsAlone(t *testing.T) {
 	for name, tc := range map[string]struct{ source, want string }{
 		"comments": {
 			"/*\n * About\n ** it. **/\ndefine([], function () {\n    // why\n    return 1; // one\n    /* what */\n});\n",

@@ -114,10 +114,10 @@ func (cfg *Config) check() error {
 	return nil
 }
 
-// Register imports this version of the package and creates or upgrades the instance at our endpoint. It is idempotent:
-// a second call changes nothing, and an interrupted call can be repeated. It refuses, before it changes anything, while a connector
-// of another version runs at the endpoint, and succeeds only if a call of the platform then reaches the connector. Errors of the platform are *failure.Error
-// (platform_refused with the platform's message, platform_unavailable).
+// Register imports this version of the package and creates or upgrades the instance at our endpoint. It is idempotent: a second
+// call changes nothing, and an interrupted call can be repeated. It refuses, before it changes anything, while a connector of
+// another version runs at the endpoint, and succeeds only if a call of the platform then reaches the connector. Errors of the
+// platform are *failure.Error (platform_refused with the platform's message, platform_unavailable).
 func Register(ctx context.Context, cfg Config) (Result, error) {
 	if err := cfg.check(); err != nil {
 		return Result{}, err

@@ -22,7 +22,7 @@ func TestParse_Refuses(t *testing.T) {
 	}
 }
 
-func TestParse(t *testing.T) {
+func TestParse_ReadsFunctionsAndInfix(t *testing.T) {
 	value := func(v string) rql.Term { return rql.Term{Value: v} }
 	call := func(name string, args ...rql.Term) rql.Term {
 		return rql.Term{Function: name, Args: append([]rql.Term{}, args...)}
@@ -43,7 +43,7 @@ func TestParse(t *testing.T) {
 	}
 }
 
-func TestMatch(t *testing.T) {
+func TestMatch_EvaluatesEveryFunction(t *testing.T) {
 	values := map[string]any{"aps.id": "x1", "n": 3.0, "version": "1.10", "flag": true}
 	lookup := func(name string) any { return values[name] }
 	types := rql.Types{
@@ -100,7 +100,7 @@ func TestMatch(t *testing.T) {
 	}
 }
 
-func TestCheck(t *testing.T) {
+func TestCheck_RefusesWhatItDoesNotKnow(t *testing.T) {
 	for query, want := range map[string]string{
 		"": "", "eq(_is_reseller, true())": "", "or(eq(a,b),not(in(c,(d,e)))),limit(3)": "", "a=ge=1": "",
 		"bare": "bare value", "near(a,b)": "near", "eq(a)": "1 arguments", "and(eq(a,b),near(c,d))": "near", "not()": "not",
@@ -115,7 +115,7 @@ func TestCheck(t *testing.T) {
 	}
 }
 
-func TestNames(t *testing.T) {
+func TestNames_AreTheComparedProperties(t *testing.T) {
 	terms, err := rql.Parse("eq(a.b,c),or(not(in(d,(e,f))),g=gt=1),sort(+h),implementing(http://a.test/t/1.0)")
 	if diff := cmp.Diff([]string{"a.b", "d", "g"}, rql.Names(terms)); err != nil || diff != "" {
 		t.Errorf("Names() = %v (-want +got):\n%s", err, diff)

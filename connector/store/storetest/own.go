@@ -9,9 +9,9 @@ import (
 	"azure-partner-connector/connector/store/sqldb"
 )
 
-// OwnServer starts a server of this test's own, of the kind that the tests run on, because the test changes settings of the whole server. It returns a database
-// without tables, whose account has some rights and is no administrator, because a server makes exceptions for those, and a function
-// that runs statements as an administrator. Arguments are further arguments of the server.
+// OwnServer starts a server of this test's own, of the kind that the tests run on, because the test changes settings of the whole
+// server. It returns a database without tables, whose account has some rights and is no administrator, because a server makes
+// exceptions for those, and a function that runs statements as an administrator. Arguments are further arguments of the server.
 func OwnServer(t testing.TB, rights string, arguments ...string) (db *Database, administer func(statements ...string)) {
 	t.Helper()
 	server := Server(t, arguments...)

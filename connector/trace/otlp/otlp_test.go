@@ -82,7 +82,7 @@ func environ(variables map[string]string) func(string) string {
 	return func(name string) string { return variables[name] }
 }
 
-func TestFromEnvironment(t *testing.T) {
+func TestFromEnvironment_IsOffWithoutAnExporter(t *testing.T) {
 	for name, tc := range map[string]struct {
 		variables map[string]string
 		endpoint  string // empty: off

@@ -1,6 +1,6 @@
 /*
- * The side drawer of the sandbox, which moves the clock and simulates what happens around the connector. Real panels have none. panel.js
- * passes in what it needs: word(text) translates, call(method, path, body) calls the panel, locale() is the panel's
+ * The side drawer of the sandbox, which moves the clock and simulates what happens around the connector. Real panels have none.
+ * panel.js passes in what it needs: word(text) translates, call(method, path, body) calls the panel, locale() is the panel's
  * language, changed() reports that the world has changed.
  */
 window.panelDrawer = function (panel) {

@@ -7,8 +7,8 @@
  *   words       states, answers, actions, people and times in words
  *   eventTexts  the events of the history as rows and as a file
  *
- * Every function of failures, words and eventTexts takes t, which translates a text with __named__ placeholders; no sentence is built from
- * parts.
+ * Every function of failures, words and eventTexts takes t, which translates a text with __named__ placeholders; no sentence is built
+ * from parts.
  */
 define(["aps/xhr"], function (xhr) {
     "use strict";
@@ -39,8 +39,8 @@ define(["aps/xhr"], function (xhr) {
             /* statusWithClients is the status with the clients of the token API, which take the connector longer. */
             statusWithClients: function () { return get("/tokenStatus?clients=true"); },
 
-            /* history returns a page of the history: accessTokens is "none" or "only". A page may end with an event of the other part: the
-               connector did not look at older ones. */
+            /* history returns a page of the history: accessTokens is "none" or "only". A page may end with an event of the other part:
+               the connector did not look at older ones. */
             history: function (accessTokens, limit, before) {
                 return get("/history?accessTokens=" + accessTokens + "&limit=" + limit + (before ? "&before=" + encodeURIComponent(before) : ""));
             },

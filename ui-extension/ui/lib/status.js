@@ -288,7 +288,8 @@ define(["aps/Status", "aps/Memory", "app/lib/connector", "app/lib/dom"], functio
 
     const isLent = function (event) { return event.action.indexOf("token.") === 0; };
 
-    /* eventList returns one part of the history, newest first: accessTokens is "none" or "only". empty is what it says without events. */
+    /* eventList returns one part of the history, newest first: accessTokens is "none" or "only". empty is what it says without
+       events. */
     const eventList = function (t, accessTokens, empty) {
         const belongs = function (event) { return isLent(event) === (accessTokens === "only"); };
         let read = []; // with the events at which the connector stopped looking
@@ -456,8 +457,8 @@ define(["aps/Status", "aps/Memory", "app/lib/connector", "app/lib/dom"], functio
                 draw();
             },
 
-            /* load reads the newest page of what is shown. read returns the promise of a page, of (accessTokens, limit, before); ignoring
-               makes callbacks ignore answers that come too late. */
+            /* load reads the newest page of what is shown. read returns the promise of a page, of (accessTokens, limit, before);
+               ignoring makes callbacks ignore answers that come too late. */
             load: function (read, ignoring) {
                 readPage = read;
                 guard = ignoring;

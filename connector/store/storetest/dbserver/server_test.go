@@ -24,7 +24,7 @@ func selected(t *testing.T) dbserver.Config {
 	return dbserver.Config{Flavor: flavor}
 }
 
-func TestSelected(t *testing.T) {
+func TestSelected_IsTheServerThatTheVariableNames(t *testing.T) {
 	for name, want := range map[string]dbserver.Flavor{"": dbserver.MariaDB{}, "mariadb": dbserver.MariaDB{}, "mysql": dbserver.MySQL{}} {
 		t.Setenv(dbserver.FlavorVariable, name)
 		if got, err := dbserver.Selected(); err != nil || got != want {
