@@ -38,7 +38,7 @@ func pageScript() ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("writing the panel's texts: %w", err)
 	}
-	script, err := joined("page/inbox.js", "page/drawer.js", "page/panel.js")
+	script, err := joined("page/inbox.js", "page/drawer.js", "page/pages.js", "page/panel.js")
 	if err != nil {
 		return nil, err
 	}

@@ -1,7 +1,8 @@
 /*
  * The panel around the screens: the user, the menu of the packages' navigation, and the frames in which screens run. UX1
  * keeps one frame per package; classic opens each screen as a page of its own (docs/reference/aps-ui.md §2.1). The
- * address after # names what is open: #/<panel>/<locale>/<package>/<view>.
+ * address after # names what is open: #/<panel>/<locale>/<package>/<view>. pages.js has the pages without a screen, drawer.js and
+ * inbox.js what opens at the side.
  */
 (function () {
     "use strict";
@@ -21,13 +22,6 @@
     let nextParams = {}; // what a screen passes to the screen that it opens
 
     const word = (text) => (window.panelWords[route.locale] || {})[text] || text;
-
-    const roleOf = (user) => ({ provider: word("Provider"), reseller: word("Reseller"), parent: word("Parent reseller") }[user.role]);
-    const aboutRole = (user) => ({
-        provider: word("Runs the marketplace. Sees the state of every reseller's token, checks and renews it, but cannot consent for them."),
-        reseller: word("Sells on the marketplace and is a partner of Microsoft. Gives the consent, and sees the token's state and history."),
-        parent: word("A reseller with resellers below it. It sees only the status of their tokens.")
-    }[user.role]);
 
     function make(name, cssClass, ...content) {
         const node = document.createElement(name);
@@ -145,83 +139,7 @@
     }
 
     function drawUsers() {
-        options($("user"), session.users.map((u) => [u.id, [u.name, u.account, roleOf(u)].join(" · ")]), session.user && session.user.id);
-    }
-
-    function drawLogin() {
-        const cards = session.users.map((user) => {
-            const role = make("span", "card-role", roleOf(user));
-            const card = make("button", "card", make("strong", "", user.name), make("span", "", user.account), role, make("span", "card-about", aboutRole(user)));
-            card.type = "button";
-            card.addEventListener("click", () => logIn(user.id));
-            return card;
-        });
-        $("login").replaceChildren(...intro(), make(session.drawer ? "h2" : "h1", "", word("Log In")), make("p", "", word("Choose a user to log in as. This platform is simulated, so no password is asked for.")), make("div", "cards", ...cards), ...others());
-    }
-
-    /* others are the roles that nobody logs in with here. */
-    function others() {
-        if (!session.drawer) {
-            return [];
-        }
-        const role = (title, text) => make("div", "", make("dt", "", title), make("dd", "", text));
-        return [make("h2", "others-title", word("Who else takes part")), make("dl", "others",
-            role(word("Customer's user"), word("Works for a customer of a reseller and has no screen here. Access tokens for the customer's directory let applications manage it, as long as the customer allows the reseller to.")),
-            role(word("Borrowing application"), word("A program such as Azure CSP (NCE). It gets access tokens that last an hour, and never the refresh token.")))];
-    }
-
-    /* intro says on the first page what this is. */
-    function intro() {
-        if (!session.drawer) {
-            return [];
-        }
-        const loop = [word("An administrator consents at Microsoft."), word("The connector stores the refresh token, encrypted."), word("Applications get access tokens for Partner Center, Graph, and Azure."), word("Every ten days, the connector renews the refresh token.")];
-        const text = [word("Try the Azure Partner connector without Microsoft and without a marketplace: both are simulated here, and you can move the clock."), word("The connector is the real one.")];
-        const steps = make("ol", "loop", ...loop.map((one) => make("li", "", one)));
-        steps.id = "loop";
-        return [make("h1", "", "Azure Partner connector"), make("p", "", text.join(" ")), steps, tourButton()];
-    }
-
-    function tourButton() {
-        const start = make("button", "start-tour", word("Start the Tour"));
-        start.type = "button";
-        start.id = "startTour";
-        start.addEventListener("click", () => {
-            const reseller = session.users.find((user) => user.role !== "provider");
-            const ready = session.user || !reseller ? Promise.resolve() : logIn(reseller.id);
-            ready.then(() => drawer.open());
-        });
-        return start;
-    }
-
-    function drawHome() {
-        const screens = menu.flatMap((section) => views(inMenu(section.nodes), section.label ? [word(section.label)] : []));
-        const cards = screens.map(({ node, trail }) => {
-            const card = make("a", "card", make("strong", "", node.label), make("span", "", trail.slice(0, -1).join(" › ")));
-            card.href = addressOf({ pack: node.package, view: node.id });
-            return card;
-        });
-        const text = screens.length ? word("These screens are available:") : word("No application has a screen for this account in this panel.");
-        const parts = [make("h1", "", word("Welcome")), make("p", "", session.user.account)];
-        if (session.drawer) {
-            parts.push(tourButton());
-        }
-        if (route.panel === "ux1" && session.user.role !== "provider") {
-            parts.push(dashboard());
-        }
-        $("home").replaceChildren(...parts, make("p", "", text), make("div", "cards", ...cards));
-    }
-
-    /* The tiles have a frame of their own, which grows with its content. */
-    function dashboard() {
-        const frame = make("iframe", "dashboard");
-        frame.title = word("Home");
-        frame.src = "/panel/home.html";
-        frame.addEventListener("load", () => {
-            const page = frame.contentDocument.documentElement;
-            new ResizeObserver(() => { frame.style.height = frame.contentDocument.body.scrollHeight + "px"; }).observe(page);
-        });
-        return frame;
+        options($("user"), session.users.map((u) => [u.id, [u.name, u.account, pages.roleOf(u)].join(" · ")]), session.user && session.user.id);
     }
 
     function show(part) {
@@ -312,7 +230,7 @@
             if (current) {
                 current.frame.contentDocument.dispatchEvent(new Event("visibilitychange"));
             } else if (session.user && !$("home").hidden) {
-                drawHome();
+                pages.drawHome();
             }
         };
         inbox.refresh();
@@ -326,6 +244,15 @@
     const drawer = window.panelDrawer({ word, call, make, locale: () => route.locale, opened: () => inbox.close(), changed: worldChanged });
     const inbox = window.panelInbox({
         word, call, make, locale: () => route.locale, opened: () => drawer.close(), started: () => drawer.set("stop", false)
+    });
+
+    const pages = window.panelPages({
+        word, make, addressOf,
+        session: () => session,
+        panel: () => route.panel,
+        screens: () => menu.flatMap((section) => views(inMenu(section.nodes), section.label ? [word(section.label)] : [])),
+        logIn: (user) => logIn(user),
+        openDrawer: () => drawer.open()
     });
 
     const entryOf = (frameWindow) => Array.from(frames.values()).find((entry) => entry.frame.contentWindow === frameWindow);
@@ -373,7 +300,7 @@
         drawBar();
         if (!session.user) {
             leave();
-            drawLogin();
+            pages.drawLogin();
             show("login");
             return null;
         }
@@ -384,7 +311,7 @@
         }
         leave();
         document.title = session.brand;
-        drawHome();
+        pages.drawHome();
         show("home");
         return null;
     }
