@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"azure-partner-connector/connector/client"
 	"azure-partner-connector/sandbox/microsoft"
 	"azure-partner-connector/sandbox/panel/paneltest"
 	"azure-partner-connector/sandbox/world"
@@ -22,10 +23,17 @@ func TestPanel_Settings(t *testing.T) {
 			ID: ownApplication, Name: "Alpine's own", Publisher: "Alpine Cloud", DirectoryID: world.AlpineDirectory,
 			Secrets: []microsoft.Secret{{Value: "alpine~secret"}}, RedirectURIs: []microsoft.RedirectURI{{URI: d.OnboardingURL + "/callback"}},
 		}))
+		_, err := d.AddClient(t.Context(), "reports", client.Scopes{
+			Tenants: []string{d.tenant()}, APIs: []string{"graph"}, Directories: []string{"partner"}, Operations: []client.Operation{client.Lend},
+		})
+		check(t, err)
 		d.Press("More")
 		d.Press("Settings")
 		d.WaitText("Your Own Application")
 		d.Wait(paneltest.Field("directory") + `.value === "alpine.onmicrosoft.com"`)
+		d.WaitText("API Client") // of the token API, which may get access tokens
+		d.WaitText("reports")
+		d.WaitText("Never")
 
 		save := func(text string) {
 			t.Helper()
