@@ -382,6 +382,11 @@ func buttonStates() []state {
 			s.Press("›")
 			s.waitShown("11–20 / 23")
 		}},
+		{name: "history-issued", classic: true, about: "History, access tokens issued", from: "History", toEnd: true, set: func(p *platform) { p.events = lentTokens(40) }, reach: func(s *tab) {
+			s.press("Access Tokens Issued")
+			s.Wait(`!` + widget("lendings") + `.hidden && ` + widget("lendings") + `.innerText.includes("=Azure CSP")`)
+		}},
+		{name: "history-further", about: "History, of which the newest part has access tokens only", from: "History", toEnd: true, set: func(p *platform) { p.events, p.looksAt = lentTokens(5), 2 }, reach: shows("active", "Nothing recent. Use Show Earlier to look further back.")},
 		{name: "history-unreadable", about: "History that cannot be read", from: "History", set: refused("history", fail(failure.InternalError)), reach: shows("active", "The history can't be read at the moment.")},
 	})
 }
