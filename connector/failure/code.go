@@ -228,7 +228,7 @@ var messages = map[Code]message{
 	BorrowerNotAllowed: {"", http.StatusForbidden, "This application isn't allowed to borrow access tokens from this instance.", "Add the instance ID of the calling application to the allowed applications of this instance."},
 	KeyUnknown:         {"", http.StatusUnauthorized, "The key of this client is not known here.", "Use a key of the token API that the operator has issued."},
 	KeyExpired:         {"", http.StatusUnauthorized, "The key of this client has expired.", "Ask the operator for a new key."},
-	ClientNotAllowed:   {"", http.StatusForbidden, "This client isn't allowed to do that here.", "Ask the operator to extend the scopes of this client."},
+	ClientNotAllowed:   {"", http.StatusForbidden, "This client isn't allowed to do that here.", "Ask the operator for an API client that has the required scopes. The scopes of an existing client can't be changed."},
 	TransportInsecure:  {"", http.StatusForbidden, "The request came over an unencrypted connection.", "Use an HTTPS address."},
 
 	CustomersNotAllowed:       {"", http.StatusForbidden, "This instance doesn't issue access tokens for customer directories.", "Set customerDirectories of this instance to listed or any."},
