@@ -50,18 +50,44 @@ func (e eventsList) Run(c *console) error {
 	})
 }
 
-// printTrail prints events of several tenants, newest first.
-func printTrail(c *console, events []audit.Event) error {
+// printTrail prints events of several tenants, newest first, and marks those that are not proven.
+func printTrail(c *console, events []store.FoundEvent) error {
 	if len(events) == 0 {
 		_, err := fmt.Fprintln(c.stdout, "there are no such events")
 		return err
 	}
-	table := newTable("TIME", "EVENT", "RESULT", "TENANT", "BY", "REFERENCE")
+	unproven := 0
 	for _, e := range events {
-		table.add(moment(e.At), string(e.Action), e.Result, cmp.Or(e.TenantID, e.InstanceKey), actorName(e.Actor), e.Reference)
+		if !e.Proven {
+			unproven++
+		}
 	}
-	return table.print(c.stdout)
+	header := []string{"TIME", "EVENT", "RESULT", "TENANT", "BY", "REFERENCE"}
+	if unproven > 0 {
+		header = append([]string{"INTEGRITY"}, header...)
+	}
+	table := newTable(header...)
+	for _, e := range events {
+		cells := []string{moment(e.At), string(e.Action), e.Result, cmp.Or(e.TenantID, e.InstanceKey), actorName(e.Actor), e.Reference}
+		if unproven > 0 {
+			mark := ""
+			if !e.Proven {
+				mark = notProven
+			}
+			cells = append([]string{mark}, cells...)
+		}
+		table.add(cells...)
+	}
+	if err := table.print(c.stdout); err != nil || unproven == 0 {
+		return err
+	}
+	_, err := fmt.Fprintf(c.stdout, "%s %s: changed outside the connector, or covered by a checkpoint of which something was. connector events verify lists what is wrong\n",
+		were(unproven, "event"), notProven)
+	return err
 }
+
+// notProven marks an event of which nothing shows that the connector stored it like that.
+const notProven = "not proven"
 
 func actorName(a audit.Actor) string { return cmp.Or(a.Name, a.ID, string(a.Kind)) }
 

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"testing"
 	"time"
 
@@ -110,6 +111,34 @@ func TestEventsVerify_FindsMissingEventsAndAnotherTrail(t *testing.T) {
 		v.check("events verify of an empty trail", verify(noted...), 1, "the end of the trail was cut off")
 		cover(3)
 		v.check("events verify of another trail", verify(noted...), 1, "checkpoint 1 does not have the hash that was noted")
+	})
+}
+
+func TestEventsList_MarksWhatIsNotProven(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
+		v := newSealedDatabase(t, db)
+		s := db.Open(t)
+		for _, reference := range []string{"AAAA-1111", "AAAA-2222"} {
+			v.must(s.AppendEvent(t.Context(), audit.Event{
+				ID: random.ID(), At: time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC), TenantID: "some", Action: audit.TokenLent, Result: audit.OK, Reference: reference,
+			}))
+		}
+		list := func() output { return v.run("events", "list", "--action", "token.lent", "--config", "connector.yaml") }
+		before := list()
+		v.check("events list", before, 0, "AAAA-1111", "AAAA-2222")
+		if strings.Contains(before.String(), "INTEGRITY") || strings.Contains(before.String(), "proven") {
+			t.Errorf("connector events list = %s, want no mark", before)
+		}
+		v.sql("UPDATE events SET result = 'grant_absent' WHERE reference = 'AAAA-1111'")
+		after := list()
+		v.check("events list of a changed event", after, 0, "INTEGRITY", "1 event was not proven", "connector events verify")
+		for line := range strings.Lines(after.stdout) {
+			if changed := strings.Contains(line, "AAAA-1111"); changed != strings.HasPrefix(line, "not proven") && strings.Contains(line, "AAAA-") {
+				t.Errorf("connector events list prints %q", line)
+			}
+		}
+		v.check("find of a changed event", v.run("find", "AAAA-1111", "--config", "connector.yaml"), 0, "not proven", "grant_absent")
+		v.check("events verify", v.run("events", "verify", "--config", "connector.yaml"), 1, "1 problem was found")
 	})
 }
 

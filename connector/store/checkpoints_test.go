@@ -246,6 +246,71 @@ func nthSeq(t *testing.T, db *storetest.Database, n int) (seq int) {
 	return seq
 }
 
+// TestSearchEvents_TellsWhatIsProven changes ten covered events and two that no checkpoint covers yet.
+func TestSearchEvents_TellsWhatIsProven(t *testing.T) {
+	t.Parallel()
+	const retired = "UPDATE events SET mac = NULL WHERE checkpoint IS NOT NULL" // as if its key had been removed
+	for name, tc := range map[string]struct {
+		statements string
+		want       []int // in the order in which they were stored
+	}{
+		"nothing":                           {"", nil},
+		"a covered one":                     {"UPDATE events SET result = 'ok?' WHERE seq = #5", []int{5}},
+		"one that is not covered":           {"UPDATE events SET tenant_id = 'other' WHERE seq = #11", []int{11}},
+		"without a MAC":                     {"UPDATE events SET mac = NULL WHERE seq = #12", []int{12}},
+		"one set aside":                     {"UPDATE events SET checkpoint = 0 WHERE seq = #5", []int{5}},
+		"MACs of a retired key":             {retired, nil},
+		"the same, and a covered one":       {retired + "; UPDATE events SET result = 'ok?' WHERE seq = #5", []int{1, 2, 3, 4, 5, 6, 7, 8, 9, 10}},
+		"the same, and their checkpoint":    {retired + "; UPDATE checkpoints SET ends_at = '2020-01-01 00:00:00.000'", []int{1, 2, 3, 4, 5, 6, 7, 8, 9, 10}},
+		"the same, without the checkpoint":  {retired + "; DELETE FROM checkpoints", []int{1, 2, 3, 4, 5, 6, 7, 8, 9, 10}},
+		"the same, and one is gone":         {retired + "; DELETE FROM events WHERE seq = #5", []int{1, 2, 3, 4, 6, 7, 8, 9, 10}},
+		"a checkpoint of events with a MAC": {"DELETE FROM checkpoints", nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			storetest.Each(t, func(t *testing.T, db *storetest.Database) {
+				s := db.Open(t)
+				execute(t, db, "DELETE FROM events")
+				writeEvents(t, s, noon, 10)
+				writeCheckpoints(t, s, noon.Add(time.Hour))
+				writeEvents(t, s, noon.Add(2*time.Hour), 2)
+				stored, err := s.SearchEvents(t.Context(), store.EventFilter{}, 100)
+				if err != nil || len(stored) != 12 {
+					t.Fatalf("SearchEvents() = %d events, %v, want 12", len(stored), err)
+				}
+				number := map[string]int{} // ID → its place in the order in which they were stored
+				for i, e := range stored {
+					number[e.ID] = len(stored) - i
+				}
+				for statement := range strings.SplitSeq(tc.statements, "; ") {
+					for _, n := range []int{5, 11, 12} { // the database numbers as it likes
+						if name := fmt.Sprintf("#%d", n); strings.Contains(statement, name) {
+							statement = strings.ReplaceAll(statement, name, strconv.Itoa(nthSeq(t, db, n)))
+						}
+					}
+					if statement != "" {
+						execute(t, db, statement)
+					}
+				}
+				found, err := s.SearchEvents(t.Context(), store.EventFilter{}, 100)
+				if err != nil {
+					t.Fatal(err)
+				}
+				var unproven []int
+				for _, e := range found {
+					if !e.Proven {
+						unproven = append(unproven, number[e.ID])
+					}
+				}
+				slices.Sort(unproven)
+				if !slices.Equal(unproven, tc.want) {
+					t.Errorf("SearchEvents() proves all but %v, want all but %v", unproven, tc.want)
+				}
+			})
+		})
+	}
+}
+
 // TestWriteCheckpoints_SetsForgedEventsAside sees that forged events, however many, do not keep the others from being covered.
 func TestWriteCheckpoints_SetsForgedEventsAside(t *testing.T) {
 	t.Parallel()

@@ -268,9 +268,17 @@ type EventFilter struct {
 	Since     time.Time
 }
 
+// A FoundEvent is an event that SearchEvents found.
+type FoundEvent struct {
+	audit.Event
+	// Proven reports whether the event is as the connector stored it: its own MAC is right, or a checkpoint that covers it is,
+	// with everything else that this checkpoint covers.
+	Proven bool
+}
+
 // SearchEvents returns the latest events that a filter selects, newest first, up to limit. Without a tenant it reads the trail
 // from its end: it is for commands, not for requests.
-func (s *Store) SearchEvents(ctx context.Context, filter EventFilter, limit int) ([]audit.Event, error) {
+func (s *Store) SearchEvents(ctx context.Context, filter EventFilter, limit int) ([]FoundEvent, error) {
 	var rows []eventRow
 	err := s.db.Read(ctx, func(db *gorm.DB) error {
 		query := db.Order("seq DESC")
@@ -292,9 +300,13 @@ func (s *Store) SearchEvents(ctx context.Context, filter EventFilter, limit int)
 	if err != nil {
 		return nil, fmt.Errorf("searching events: %w", err)
 	}
-	events := make([]audit.Event, len(rows))
+	found, intact := make([]FoundEvent, len(rows)), map[int64]bool{}
 	for i, row := range rows {
-		events[i] = row.event()
+		proven, err := s.provenEvent(ctx, row, intact)
+		if err != nil {
+			return nil, fmt.Errorf("searching events: %w", err)
+		}
+		found[i] = FoundEvent{row.event(), proven}
 	}
-	return events, nil
+	return found, nil
 }

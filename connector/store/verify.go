@@ -311,6 +311,50 @@ func (v *verifier) each(ctx context.Context, condition string, fn func(row event
 	}
 }
 
+// provenEvent reports whether an event is as the connector stored it. Its MAC tells, unless the key of that was retired since: then
+// its checkpoint does. intact remembers, by their numbers, the checkpoints that were compared.
+func (s *Store) provenEvent(ctx context.Context, row eventRow, intact map[int64]bool) (bool, error) {
+	switch {
+	case row.Checkpoint != nil && *row.Checkpoint == setAside:
+		return false, nil
+	case s.keyring.CheckMAC(row.MAC, eventPurpose, eventParts(row.event())...):
+		return true, nil
+	case row.Checkpoint == nil:
+		return false, nil
+	}
+	number := *row.Checkpoint
+	if _, compared := intact[number]; !compared {
+		ok, err := s.intactCheckpoint(ctx, number)
+		if err != nil {
+			return false, err
+		}
+		intact[number] = ok
+	}
+	return intact[number], nil
+}
+
+// intactCheckpoint reports whether a checkpoint and all events that it covers are as they were stored.
+func (s *Store) intactCheckpoint(ctx context.Context, number int64) (bool, error) {
+	var checkpoints []checkpointRow
+	var rows []eventRow
+	err := s.db.Read(ctx, func(db *gorm.DB) error {
+		checkpoints, rows = nil, nil
+		err := db.Where("number = ?", number).Limit(1).Find(&checkpoints).Error
+		if err != nil || len(checkpoints) == 0 {
+			return err
+		}
+		return db.Where("checkpoint = ?", number).Order("seq").Limit(checkpointEvents + 1).Find(&rows).Error
+	})
+	if err != nil || len(checkpoints) == 0 || !s.provenCheckpoint(checkpoints[0]) {
+		return false, err
+	}
+	var digest digester
+	for _, row := range rows {
+		digest.add(row.event())
+	}
+	return digest.events == checkpoints[0].Events && bytes.Equal(digest.hash(), checkpoints[0].Hash), nil
+}
+
 // CompareCheckpoint returns an error unless the checkpoint with a number has a hash, in hexadecimal digits, that was noted
 // earlier. It cannot tell for a checkpoint that retention removed.
 func (s *Store) CompareCheckpoint(ctx context.Context, number int64, hash string) error {
