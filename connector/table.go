@@ -22,13 +22,55 @@ func newTable(header ...string) *table { return &table{[][]string{header}} }
 
 func (t *table) add(cells ...string) { t.rows = append(t.rows, cells) }
 
-func (t *table) print(w io.Writer) error {
+// widths returns how wide the columns are.
+func (t *table) widths() []int {
 	widths := make([]int, len(t.rows[0]))
 	for _, row := range t.rows {
 		for i, cell := range row {
 			widths[i] = max(widths[i], width(cell))
 		}
 	}
+	return widths
+}
+
+const (
+	// terminalWidth is how wide a table may be at a terminal.
+	terminalWidth = 120
+	// shortest is what fit leaves of a cell at least.
+	shortest = 12
+)
+
+// fit shortens the cells of some columns, those of the widest first, until a line has at most terminalWidth characters. Their
+// cells have no colour.
+func (t *table) fit(columns ...int) {
+	widths := t.widths()
+	line := 2 * (len(widths) - 1)
+	for _, w := range widths {
+		line += w
+	}
+	for ; line > terminalWidth; line-- {
+		widest := columns[0]
+		for _, i := range columns {
+			if widths[i] > widths[widest] {
+				widest = i
+			}
+		}
+		if widths[widest] <= shortest {
+			break
+		}
+		widths[widest]--
+	}
+	for _, row := range t.rows {
+		for _, i := range columns {
+			if width(row[i]) > widths[i] {
+				row[i] = string([]rune(row[i])[:widths[i]-1]) + "…"
+			}
+		}
+	}
+}
+
+func (t *table) print(w io.Writer) error {
+	widths := t.widths()
 	for _, row := range t.rows {
 		var line strings.Builder
 		for i, cell := range row {

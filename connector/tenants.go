@@ -117,6 +117,7 @@ type tenantsList struct {
 	Instance []string `help:"Only tenants of these instances, by their consumer key." placeholder:"KEY"`
 	Limit    int      `help:"Show at most so many." default:"100" placeholder:"N"`
 	Offset   int      `help:"Leave out so many at the beginning." placeholder:"N"`
+	Wide     bool     `help:"Show names and directories whole. At a terminal, long ones are otherwise shortened until a line has 120 characters."`
 	JSON     bool     `help:"Print one JSON document."`
 }
 
@@ -161,13 +162,16 @@ func (l tenantsList) Run(c *console) error {
 
 func (l tenantsList) print(c *console, document api.TenantsDocument, list token.List, states []token.State) error {
 	colours := coloured(c.stdout)
-	table := newTable("STATE", "DAYS LEFT", "NEXT RENEWAL", "NAME", "DIRECTORY", "ID")
+	table := newTable("STATE", "DAYS", "NEXT RENEWAL", "NAME", "DIRECTORY", "ID")
 	for _, t := range document.Tenants {
 		days := ""
 		if t.ExpiresAt != nil {
 			days = strconv.Itoa(t.DaysLeft)
 		}
 		table.add(colours.state(t.State), days, minute(t.NextRenewalAt), t.Name, cmp.Or(t.Directory.Name, t.Directory.ID), t.ID)
+	}
+	if !l.Wide && isTerminal(c.stdout) { // other programs get everything
+		table.fit(3, 4)
 	}
 	if len(document.Tenants) > 0 {
 		if err := table.print(c.stdout); err != nil {

@@ -25,7 +25,8 @@ var sequence = regexp.MustCompile("\x1b\\[(\\d+)m(.*?)\x1b\\[0m")
 // paneltest.ScreensVariable it takes a picture of what the terminal shows.
 func TestTerminal_TenantsList(t *testing.T) {
 	s := scenario{t, start(t, world.Config{Resellers: true})}
-	printed := inTerminal(t, build(t), "tenants", "list", "--config", filepath.Join(s.Folder(), "connector.yaml"))
+	binary, file := build(t), filepath.Join(s.Folder(), "connector.yaml")
+	printed := inTerminal(t, binary, "tenants", "list", "--config", file)
 	colours := map[string]string{}
 	for _, m := range sequence.FindAllStringSubmatch(printed, -1) {
 		colours[m[2]] = m[1]
@@ -40,10 +41,18 @@ func TestTerminal_TenantsList(t *testing.T) {
 	}
 	lines := strings.Split(strings.TrimSpace(sequence.ReplaceAllString(printed, "$2")), "\n")
 	column := strings.Index(lines[0], "ID")
+	for _, line := range lines {
+		if n := utf8.RuneCountInString(line); n > 120 {
+			t.Errorf("a line has %d characters, want 120 at most: %q", n, line)
+		}
+	}
 	for _, line := range lines[1 : len(lines)-1] { // the last one counts
 		if at := utf8.RuneCountInString(line) - len(s.tenant()); at != column {
 			t.Errorf("an ID begins in column %d, want %d as its head: %q", at, column, line)
 		}
+	}
+	if wide := inTerminal(t, binary, "tenants", "list", "--wide", "--config", file); strings.Contains(wide, "…") || strings.Count(printed, "…") == 0 {
+		t.Errorf("the terminal shortens nothing, or also with --wide:\n%s\n%s", printed, wide)
 	}
 	if paneltest.TakesPictures() {
 		picture(t, "sandbox/tenants-list", terminal("connector tenants list", printed))
