@@ -30,11 +30,11 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 test: ## install what is missing, then lint and run every test
-	@build/prerequisites.sh gcc rsync mariadbd chromium node npm oauthlib wrk shellcheck promtool nginx
+	@build/prerequisites.sh gcc rsync mariadbd chromium node npm oauthlib wrk shellcheck promtool nginx caddy haproxy
 	@build/test.sh full
 
 test-race: ## as test, with the race detector everywhere
-	@build/prerequisites.sh gcc rsync mariadbd chromium node npm oauthlib wrk shellcheck promtool nginx
+	@build/prerequisites.sh gcc rsync mariadbd chromium node npm oauthlib wrk shellcheck promtool nginx caddy haproxy
 	@build/test.sh race
 
 test-mysql: ## the tests that use a database server, on a real MySQL, which is unpacked into the cache once
@@ -120,8 +120,8 @@ release: ## build what a release publishes into dist/release: programs, package,
 packages: ## build Debian and RPM packages of VERSION into dist/packages
 	@deploy/packages.sh $(patsubst v%,%,$(VERSION))
 
-test-deploy: ## try what deploy/ ships: the Helm chart, packages, their installation, the unit of systemd, a rolling restart behind the proxy sample
-	@build/prerequisites.sh mariadbd nginx
+test-deploy: ## try what deploy/ ships: the Helm chart, packages, their installation, the unit of systemd, a rolling restart behind each proxy sample
+	@build/prerequisites.sh mariadbd nginx caddy haproxy
 	cd deploy/helm/test && $(GO) test -count=1 ./...
 	@deploy/test.sh
 	$(GO) run ./connector/store/storetest/withserver -- $(GO) test -count=1 -tags rolling ./deploy -run Rolling -v

@@ -25,6 +25,8 @@ package_of() {
 	wrk) echo wrk ;;
 	promtool) echo prometheus ;;
 	nginx) echo nginx-light ;;
+	caddy) echo caddy ;;
+	haproxy) echo haproxy ;;
 	*)
 		echo "prerequisites.sh: no package is known for $1" >&2
 		return 2
@@ -46,7 +48,7 @@ reason_for() {
 	oauthlib) echo "tests check our OAuth 1.0a signatures and our token endpoint against this Python library" ;;
 	wrk) echo "benchmarks generate load with it" ;;
 	promtool) echo "tests try the alert rules with it" ;;
-	nginx) echo "a test runs the proxy sample, and another one restarts replicas behind it" ;;
+	nginx | caddy | haproxy) echo "tests run the sample of this proxy, and another one restarts replicas behind it" ;;
 	esac
 }
 
@@ -127,9 +129,11 @@ case " ${missing[*]} " in *" promtool "*)
 		echo "The package may have started Prometheus; nothing here uses it. To stop it: systemctl disable --now prometheus"
 	;;
 esac
-case " ${missing[*]} " in *" nginx "*)
-	[ -d /run/systemd/system ] &&
-		echo "The package may have started nginx; nothing here uses it. To stop it: systemctl disable --now nginx"
-	;;
-esac
+for proxy in nginx caddy haproxy; do
+	case " ${missing[*]} " in *" $proxy "*)
+		[ -d /run/systemd/system ] &&
+			echo "The package may have started $proxy; nothing here uses it. To stop it: systemctl disable --now $proxy"
+		;;
+	esac
+done
 exit 0

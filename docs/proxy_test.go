@@ -1,6 +1,8 @@
 package docs_test
 
 import (
+	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -25,12 +27,68 @@ func TestProxy_WaitsForTheChecksOfAConsent(t *testing.T) {
 		return n
 	}
 	takes := seconds(`acceptTimeout = (\d+) \* time\.Second`, "connector", "consent", "complete.go")
-	waits := seconds(`proxy_read_timeout (\d+)s;`, "deploy", "proxy", "nginx.conf")
-	if waits <= takes {
-		t.Errorf("the sample waits for %d seconds, want more than the %d that a consent may take", waits, takes)
+	for sample, pattern := range map[string]string{
+		"nginx.conf": `proxy_read_timeout (\d+)s;`, "Caddyfile": `response_header_timeout (\d+)s`, "haproxy.cfg": `timeout server (\d+)s`,
+	} {
+		waits := seconds(pattern, "deploy", "proxy", sample)
+		if waits <= takes {
+			t.Errorf("%s waits for %d seconds, want more than the %d that a consent may take", sample, waits, takes)
+		}
+		if guide := read(t, "guides/proxy.md"); !strings.Contains(guide, "at least "+strconv.Itoa(waits)+" seconds") {
+			t.Errorf("guides/proxy.md does not say that a proxy waits for at least %d seconds, as %s does", waits, sample)
+		}
 	}
-	if guide := read(t, "guides/proxy.md"); !strings.Contains(guide, "at least "+strconv.Itoa(waits)+" seconds") {
-		t.Errorf("guides/proxy.md does not say that a proxy waits for at least %d seconds", waits)
+}
+
+// TestProxy_InteropCommandsOfTheGuideWork runs the commands of the guide with the real programs, in a folder that stands for /. What
+// needs root or systemd is left to stand-ins.
+func TestProxy_InteropCommandsOfTheGuideWork(t *testing.T) {
+	t.Setenv("PATH", os.Getenv("PATH")+":/usr/sbin:/sbin") // where Debian has servers
+	guide := read(t, "guides/proxy.md")
+	for heading, files := range map[string][2]string{ // the sample, and what is made of it
+		"nginx": {"nginx.conf", "/etc/nginx/nginx.conf"}, "Caddy": {"Caddyfile", "/etc/caddy/Caddyfile"}, "HAProxy": {"haproxy.cfg", "/etc/haproxy/haproxy.cfg"},
+	} {
+		t.Run(heading, func(t *testing.T) {
+			found := regexp.MustCompile("(?s)\n## " + heading + "\n.*?```sh\n(.*?)```").FindStringSubmatch(guide)
+			if found == nil {
+				t.Fatalf("the guide has no commands for %s", heading)
+			}
+			m := &machine{T: t, root: t.TempDir()}
+			chain := m.certificate()
+			m.write("/work/tls.pem", string(chain))
+			key, err := os.ReadFile(m.path("/root/tls.key"))
+			m.must(err)
+			m.write("/work/tls.key", string(key))
+			m.must(os.MkdirAll(m.path(filepath.Dir(files[1])), 0o755))
+			m.must(os.MkdirAll(m.path("/var/log/nginx"), 0o755))
+			sample := strings.NewReplacer("listen 443", "listen "+strings.TrimPrefix(freePort(t), ":"),
+				"http {", "http {\n    access_log off;\n    client_body_temp_path body;\n    proxy_temp_path proxy;\n    fastcgi_temp_path f;\n    uwsgi_temp_path u;\n    scgi_temp_path s;").
+				Replace(read(t, filepath.Join(root, "deploy", "proxy", files[0])))
+			m.write("/usr/share/azure-partner-connector/proxy/"+files[0], m.here(sample))
+
+			commands := m.TempDir()
+			nginx, _ := exec.LookPath("nginx")
+			for name, text := range map[string]string{
+				"systemctl": "#!/bin/sh\n[ \"$1 $2\" = 'reload " + strings.ToLower(heading) + "' ]\n",
+				"chgrp":     "#!/bin/sh\n[ \"$1 $2\" = '-R caddy' ] && [ -d \"$3\" ]\n",
+				"nginx":     "#!/bin/sh\nexec " + nginx + " -p " + m.root + " -e " + m.path("error.log") + " -c " + m.path(files[1]) + " -g 'pid " + m.path("nginx.pid") + ";' \"$@\"\n",
+			} {
+				m.must(os.WriteFile(filepath.Join(commands, name), []byte(text), 0o755))
+			}
+			shell := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail", "-c", m.here(found[1]))
+			shell.Dir = m.path("/work")
+			shell.Env = append(os.Environ(), "PATH="+commands+":"+os.Getenv("PATH"), "HOME="+m.root)
+			if out, err := shell.CombinedOutput(); err != nil {
+				t.Fatalf("%v\n%s", err, out)
+			}
+			made, err := os.ReadFile(m.path(files[1]))
+			m.must(err)
+			for _, want := range []string{"10.0.0.11:8080", "10.0.0.12:8080", "10.0.0.11:8081", "10.0.0.12:8081"} {
+				if !strings.Contains(string(made), want) {
+					t.Errorf("%s has no %s", files[1], want)
+				}
+			}
+		})
 	}
 }
 
