@@ -39,7 +39,7 @@ type standIn struct {
 	mu       sync.Mutex // guards the rest
 	arrived  []arrival
 	stopping bool
-	answers  int // to questions whether it is ready, since it began or ceased to be
+	answers  int // to probes, since it began or ceased to be ready
 }
 
 // start listens, and returns once the proxy knows it.

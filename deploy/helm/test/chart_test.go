@@ -215,10 +215,60 @@ func TestChart_Variants(t *testing.T) {
 	}
 }
 
+// TestChart_ListenersForClients turns on the token API, then the egress, too.
+func TestChart_ListenersForClients(t *testing.T) {
+	config := maps.Clone(configuration)
+	config["api"] = map[string]any{"publicURL": "https://tokens.example.com", "trustedProxies": []any{"10.0.0.0/8"}}
+	config["egress"] = map[string]any{"publicURL": "https://egress.example.com", "tls": map[string]any{"certFile": "/run/secrets/connector/tls.pem", "keyFile": "/run/secrets/connector/tls.key"}}
+	services := map[string]any{}
+	on := []string{}
+	for _, listener := range []struct {
+		name, variable, port string
+		number               int32
+	}{{"api", "CONNECTOR_API__LISTEN", "http", 8082}, {"egress", "CONNECTOR_EGRESS__LISTEN", "https", 8083}} {
+		before, err := render(t, map[string]any{"config": config, "services": services})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if before["Service apc-"+listener.name] != nil || has(before, listener.name, listener.variable) {
+			t.Errorf("the listener %s is on although nobody turned it on", listener.name)
+		}
+		services[listener.name] = map[string]any{"enabled": true}
+		on = append(on, listener.name)
+		all, err := render(t, map[string]any{"config": config, "services": services})
+		if err != nil {
+			t.Fatal(err)
+		}
+		service, ok := all["Service apc-"+listener.name].(*corev1.Service)
+		if !ok || !has(all, listener.name, listener.variable) {
+			t.Fatalf("with %s the release has %q", on, slices.Sorted(maps.Keys(all)))
+		}
+		if p := service.Spec.Ports[0]; p.Name != listener.port || p.Port != listener.number || p.TargetPort != intstr.FromString(listener.name) {
+			t.Errorf("the service of %s has the port %+v", listener.name, p)
+		}
+		rules := all["NetworkPolicy apc"].(*networkingv1.NetworkPolicy).Spec.Ingress
+		i := slices.IndexFunc(rules, func(r networkingv1.NetworkPolicyIngressRule) bool { return r.Ports[0].Port.StrVal == "api" })
+		if i < 0 || len(rules[i].Ports) != len(on) || len(rules[i].From) != 1 || rules[i].From[0].PodSelector == nil {
+			t.Errorf("with %s the policy has %+v, want a rule that admits the pods of the namespace to them", on, rules)
+		}
+	}
+}
+
+// has reports whether the replicas have a port with a name, and an environment variable.
+func has(all objects, port, variable string) bool {
+	c := all["Deployment apc"].(*appsv1.Deployment).Spec.Template.Spec.Containers[0]
+	return slices.ContainsFunc(c.Ports, func(p corev1.ContainerPort) bool { return p.Name == port }) &&
+		slices.ContainsFunc(c.Env, func(e corev1.EnvVar) bool { return e.Name == variable })
+}
+
 func TestChart_Refuses(t *testing.T) {
+	unencrypted := maps.Clone(configuration)
+	unencrypted["egress"] = map[string]any{"publicURL": "https://egress.example.com"}
 	for name, values := range map[string]map[string]any{
 		"config":         {},
 		"existingSecret": {"config": configuration, "existingSecret": ""},
+		"config.api":     {"config": configuration, "services": map[string]any{"api": map[string]any{"enabled": true}}},
+		"config.egress":  {"config": unencrypted, "services": map[string]any{"egress": map[string]any{"enabled": true}}},
 	} {
 		if _, err := render(t, values); err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("rendering without %s = %v, want an error that names it", name, err)

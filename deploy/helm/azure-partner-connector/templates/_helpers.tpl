@@ -61,3 +61,11 @@ volumes:
   - name: tmp
     emptyDir: {medium: Memory, sizeLimit: 16Mi}
 {{- end }}
+
+{{/* Renders nothing. A listener for clients without these does not start. */}}
+{{- define "connector.borrowing" -}}
+{{- $of := get .config .name | default dict }}
+{{- if or (empty $of.publicURL) (and (empty $of.trustedProxies) (empty (dig "tls" "certFile" "" $of))) }}
+{{- fail (printf "services.%s: enter publicURL, and trustedProxies or tls, in config.%s" .name .name) }}
+{{- end }}
+{{- end }}
