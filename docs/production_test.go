@@ -143,8 +143,13 @@ func (m *machine) person(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	return consent(ctx, m.world, id)
+}
+
+// consent goes through the automatic procedure of a tenant of Alpine Cloud.
+func consent(ctx context.Context, w *world.World, id string) error {
 	ask := func(method, operation string, body []byte, out any) error {
-		answer := m.world.As(ctx, world.Rita, method, id, operation, body)
+		answer := w.As(ctx, world.Rita, method, id, operation, body)
 		if answer.Status != http.StatusOK {
 			return fmt.Errorf("%s answers %d: %s", operation, answer.Status, answer.Body)
 		}
@@ -155,7 +160,7 @@ func (m *machine) person(ctx context.Context) error {
 		return err
 	}
 	browser := world.NewBrowser()
-	known, err := m.world.Browser(ctx, browser, status.OnboardingURL)
+	known, err := w.Browser(ctx, browser, status.OnboardingURL)
 	if err != nil {
 		return err
 	}
@@ -163,7 +168,7 @@ func (m *machine) person(ctx context.Context) error {
 	if err := ask(http.MethodPost, "consents", []byte(`{"browser": "`+known+`"}`), &begun); err != nil {
 		return err
 	}
-	page, err := m.world.Visit(ctx, browser, begun.URL, microsoft.Visitor{UPN: world.AlpineAdmin, Password: world.Password, ApproveMFA: true, Accept: true})
+	page, err := w.Visit(ctx, browser, begun.URL, microsoft.Visitor{UPN: world.AlpineAdmin, Password: world.Password, ApproveMFA: true, Accept: true})
 	if err == nil && !strings.Contains(page.Text, "The consent has been granted successfully.") {
 		err = fmt.Errorf("the last page says %q", page.Text)
 	}
