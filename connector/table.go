@@ -7,6 +7,7 @@ import (
 	"os"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"azure-partner-connector/connector/token"
@@ -14,20 +15,38 @@ import (
 
 const slogWarn = slog.LevelWarn
 
-// A table is printed with columns that are as wide as their content. Unlike text/tabwriter, it knows that escape sequences of
-// colours have no width.
-type table struct{ rows [][]string }
+// A table is printed with columns that are as wide as their content.
+type table struct {
+	rows [][]string
+	// paint returns a cell of the first column in its colour. Default: the cell as it is.
+	paint func(cell string) string
+}
 
-func newTable(header ...string) *table { return &table{[][]string{header}} }
+func newTable(header ...string) *table { return &table{rows: [][]string{header}} }
 
-func (t *table) add(cells ...string) { t.rows = append(t.rows, cells) }
+func (t *table) add(cells ...string) {
+	for i, cell := range cells {
+		cells[i] = harmless(cell)
+	}
+	t.rows = append(t.rows, cells)
+}
+
+// harmless replaces what a terminal would obey instead of showing it: names come from the platform, and from Microsoft.
+func harmless(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) {
+			return unicode.ReplacementChar
+		}
+		return r
+	}, text)
+}
 
 // widths returns how wide the columns are.
 func (t *table) widths() []int {
 	widths := make([]int, len(t.rows[0]))
 	for _, row := range t.rows {
 		for i, cell := range row {
-			widths[i] = max(widths[i], width(cell))
+			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
 		}
 	}
 	return widths
@@ -40,8 +59,7 @@ const (
 	shortest = 12
 )
 
-// fit shortens the cells of some columns, those of the widest first, until a line has at most terminalWidth characters. Their
-// cells have no colour.
+// fit shortens the cells of some columns, those of the widest first, until a line has at most terminalWidth characters.
 func (t *table) fit(columns ...int) {
 	widths := t.widths()
 	line := 2 * (len(widths) - 1)
@@ -62,8 +80,8 @@ func (t *table) fit(columns ...int) {
 	}
 	for _, row := range t.rows {
 		for _, i := range columns {
-			if width(row[i]) > widths[i] {
-				row[i] = string([]rune(row[i])[:widths[i]-1]) + "…"
+			if letters := []rune(row[i]); len(letters) > widths[i] {
+				row[i] = string(letters[:widths[i]-1]) + "…"
 			}
 		}
 	}
@@ -71,11 +89,15 @@ func (t *table) fit(columns ...int) {
 
 func (t *table) print(w io.Writer) error {
 	widths := t.widths()
-	for _, row := range t.rows {
+	for n, row := range t.rows {
 		var line strings.Builder
 		for i, cell := range row {
+			space := widths[i] - utf8.RuneCountInString(cell) + 2
+			if n > 0 && i == 0 && t.paint != nil {
+				cell = t.paint(cell)
+			}
 			line.WriteString(cell)
-			line.WriteString(strings.Repeat(" ", widths[i]-width(cell)+2))
+			line.WriteString(strings.Repeat(" ", space))
 		}
 		if _, err := fmt.Fprintln(w, strings.TrimRight(line.String(), " ")); err != nil {
 			return err
@@ -83,17 +105,6 @@ func (t *table) print(w io.Writer) error {
 	}
 	return nil
 }
-
-// width counts the characters of a cell without its colour.
-func width(cell string) int {
-	n := utf8.RuneCountInString(cell)
-	if strings.HasPrefix(cell, "\x1b[") {
-		n -= len("\x1b[31m") + len(uncoloured)
-	}
-	return n
-}
-
-const uncoloured = "\x1b[0m"
 
 // colours paints states for people at a terminal.
 type colours bool
@@ -124,7 +135,7 @@ func (c colours) state(s token.State) string {
 	case token.StateExpired, token.StateActionRequired, token.StateMisconfigured:
 		colour = 31
 	}
-	return fmt.Sprintf("\x1b[%dm%s%s", colour, s, uncoloured)
+	return fmt.Sprintf("\x1b[%dm%s\x1b[0m", colour, s)
 }
 
 func minute(at *time.Time) string {

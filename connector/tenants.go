@@ -163,12 +163,13 @@ func (l tenantsList) Run(c *console) error {
 func (l tenantsList) print(c *console, document api.TenantsDocument, list token.List, states []token.State) error {
 	colours := coloured(c.stdout)
 	table := newTable("STATE", "DAYS", "NEXT RENEWAL", "NAME", "DIRECTORY", "ID")
+	table.paint = func(state string) string { return colours.state(token.State(state)) }
 	for _, t := range document.Tenants {
 		days := ""
 		if t.ExpiresAt != nil {
 			days = strconv.Itoa(t.DaysLeft)
 		}
-		table.add(colours.state(t.State), days, minute(t.NextRenewalAt), t.Name, cmp.Or(t.Directory.Name, t.Directory.ID), t.ID)
+		table.add(string(t.State), days, minute(t.NextRenewalAt), t.Name, cmp.Or(t.Directory.Name, t.Directory.ID), t.ID)
 	}
 	if !l.Wide && isTerminal(c.stdout) { // other programs get everything
 		table.fit(3, 4)
@@ -242,12 +243,12 @@ func (t tenantsShow) Run(c *console) error {
 func printStatus(c *console, r tenant.Resolved, st token.Status) error {
 	table := tabwriter.NewWriter(c.stdout, 0, 0, 2, ' ', 0)
 	row := func(name, value string) {
-		if value != "" {
+		if value = harmless(value); value != "" {
 			fmt.Fprintf(table, "%s\t%s\n", name, value)
 		}
 	}
 	row("tenant", fmt.Sprintf("%s (%s) on %s", r.Tenant.Name, r.Tenant.ID, cmp.Or(r.Tenant.Marketplace, r.Instance.Key)))
-	row("state", coloured(c.stdout).state(st.State))
+	fmt.Fprintf(table, "state\t%s\n", coloured(c.stdout).state(st.State))
 	if st.Failure != nil {
 		f := st.Failure.Error()
 		row("reason", fmt.Sprintf("%s (%s)", f.Sentence(), f.Code))

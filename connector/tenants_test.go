@@ -5,7 +5,11 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
+	"azure-partner-connector/connector/random"
+	"azure-partner-connector/connector/store/storetest"
+	"azure-partner-connector/connector/tenant"
 	"azure-partner-connector/sandbox/world"
 )
 
@@ -107,6 +111,23 @@ database: {path: missing.db}
 keys: {file: connector.keys}
 instances: [{key: key-1, secret: `+d.hide()+`}]
 `)), 1, "opening the database")
+}
+
+// TestTenantsList_ObeysNoName gives a tenant a name with sequences that change what a terminal shows.
+func TestTenantsList_ObeysNoName(t *testing.T) {
+	v := newSealedDatabase(t, storetest.SQLite(t))
+	s := v.db.Open(t)
+	now := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+	v.must(s.SaveInstance(t.Context(), &tenant.Instance{Key: "key-1", ID: "id-1", RootID: "root-1", CreatedAt: now, UpdatedAt: now}))
+	evil := tenant.Tenant{ID: random.ID(), InstanceKey: "key-1", Name: "Alpine\x1b[2J\a\u202eCloud", CreatedAt: now, UpdatedAt: now}
+	v.must(s.SaveTenant(t.Context(), &evil))
+	for _, command := range []string{"list", "show " + evil.ID} {
+		printed := v.run(append(append([]string{"tenants"}, strings.Fields(command)...), "--config", "connector.yaml")...)
+		v.check("tenants "+command, printed, 0, "Alpine\ufffd[2J\ufffd\ufffdCloud")
+		if strings.ContainsAny(printed.stdout, "\x1b\a\u202e") {
+			t.Errorf("connector tenants %s = %q, want nothing that a terminal obeys", command, printed.stdout)
+		}
+	}
 }
 
 func TestHealth_ExitsWithOneWithoutAConnector(t *testing.T) {
