@@ -21,8 +21,8 @@ func TestFiles_HaveNoMergeMarks(t *testing.T) {
 	}
 }
 
-// testName matches the names of test functions. TestMain is none.
-var testName = regexp.MustCompile(`(?m)^func (Test\w+)\(t(?:b)? \*?testing\.TB?\)`)
+// declaredTest matches the names of test functions. TestMain is none.
+var declaredTest = regexp.MustCompile(`(?m)^func (Test\w+)\(t(?:b)? \*?testing\.TB?\)`)
 
 // TestFiles_NameTestsByTheirBehaviour: a test is named after what it tests, and after the behaviour that it states.
 func TestFiles_NameTestsByTheirBehaviour(t *testing.T) {
@@ -31,7 +31,7 @@ func TestFiles_NameTestsByTheirBehaviour(t *testing.T) {
 		if !strings.HasSuffix(name, "_test.go") {
 			continue
 		}
-		for _, match := range testName.FindAllStringSubmatch(read(t, name), -1) {
+		for _, match := range declaredTest.FindAllStringSubmatch(read(t, name), -1) {
 			tests++
 			if _, behaviour, _ := strings.Cut(match[1], "_"); behaviour == "" {
 				t.Errorf("%s: %s does not say what it states: name it %s_ and the behaviour", filepath.ToSlash(name), match[1], match[1])

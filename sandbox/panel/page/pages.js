@@ -1,8 +1,8 @@
 /*
  * The pages of the panel on which no screen is open: the choice of a user, with what this is and who takes part, and the home page.
- * panel.js passes in what they need: word(text) translates, make(name, cssClass, ...content) makes an element, addressOf(changes) is the
- * address of what is to be open, session() is who is logged in and who could be, panel() is "ux1" or "classic", screens() are the
- * screens of the menu, logIn(user) and openDrawer() do so.
+ * panel.js passes in what they need: word(text) translates, make(name, cssClass, ...content) makes an element, addressOf(changes)
+ * is the address of what is to be open, session() is who is logged in and who could be, panel() is "ux1" or "classic", screens()
+ * are the screens of the menu, logIn(user) and openDrawer() do so.
  */
 window.panelPages = function (panel) {
     "use strict";

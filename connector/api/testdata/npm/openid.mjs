@@ -2,7 +2,8 @@
 //
 // One JSON object per line comes in, one per line goes out, until the input ends:
 //
-//   {"issuer", "client", "key"? | "private_key"?, "scope", "style"?: "basic"} -> {"access_token", "expires_in", "scope"} | {"error", "status"}
+//   {"issuer", "client", "key"? | "private_key"?, "scope", "style"?: "basic"} ->
+//     {"access_token", "expires_in", "scope"} | {"error", "status"}
 import { createInterface } from 'node:readline';
 
 import * as openid from 'openid-client';
