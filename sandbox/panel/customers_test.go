@@ -81,7 +81,7 @@ func customerStates() []state {
 			s.press("Consent for All")
 			s.Wait(frame + `.querySelector("dialog[open]") !== null`)
 		}},
-		{name: "customers-running", about: "Consents for all are under way", set: func(p *platform) { p.held = make(chan struct{}) }, reach: func(s *tab) {
+		{name: "customers-running", about: "Consents for all are under way", set: func(p *platform) { p.held = map[string]chan struct{}{"consentCustomer": make(chan struct{})} }, reach: func(s *tab) {
 			s.waitText("Ready")
 			s.press("Consent for All")
 			s.Wait(frame + `.querySelector("dialog[open]") !== null`)
@@ -194,7 +194,7 @@ func TestCustomers_ConsentForAll(t *testing.T) {
 	held := make(chan struct{})
 	p.change(func(p *platform) {
 		delete(p.refuse, "consentCustomer")
-		p.held = held
+		p.held = map[string]chan struct{}{"consentCustomer": held}
 	})
 	all()
 	d.Until("a consent under way", func() bool { return p.called("consentCustomer") == 8 })
@@ -212,7 +212,7 @@ func TestCustomers_LeavingEndsConsents(t *testing.T) {
 	t.Parallel()
 	p := newPlatform(t)
 	held := make(chan struct{})
-	p.held = held
+	p.held = map[string]chan struct{}{"consentCustomer": held}
 	d := open(t, p, customers)
 	d.waitRow("Grove Media", "Consent Unknown")
 	d.Press("Consent for All")

@@ -71,11 +71,11 @@ type answers struct {
 	parents     []json.RawMessage // of the parent reseller, as resources: its own and the one below
 	apps        []json.RawMessage // of the provider, as resources
 	bell        []panel.Notification
-	list        []object          // answer to tenants
-	customers   object            // answer to customers, with all of them
-	consented   []string          // what was asked of consents in customer directories
-	held        chan struct{}     // consents in customer directories wait until it is closed; nil: they don't
-	noConsents  map[string]object // directory → why a consent there is refused
+	list        []object                 // answer to tenants
+	customers   object                   // answer to customers, with all of them
+	consented   []string                 // what was asked of consents in customer directories
+	held        map[string]chan struct{} // operation → what its answers wait for, to be closed
+	noConsents  map[string]object        // directory → why a consent there is refused
 	required    bool
 	gone        bool              // the platform itself fails
 	unreachable bool              // the platform does not reach the connector
@@ -370,7 +370,7 @@ func (p *platform) Call(ctx context.Context, userID string, c panel.Call) (panel
 	}
 	p.calls[name]++
 	p.panelLocale = c.Locale
-	if held := p.held; held != nil && name == "consentCustomer" {
+	if held := p.held[name]; held != nil {
 		p.mu.Unlock()
 		select {
 		case <-held:

@@ -323,6 +323,36 @@ func (d *driver) fitsInEveryLanguage() {
 	}
 }
 
+// TestToken_KeepsButtonsBusyWhileAnOperationRuns lets the screen read the status meanwhile, as it does every now and then and when a
+// person comes back to it: the status of before, and that of a renewal whose checks still run.
+func TestToken_KeepsButtonsBusyWhileAnOperationRuns(t *testing.T) {
+	t.Parallel()
+	p := newPlatform(t)
+	held := make(chan struct{})
+	p.change(func(p *platform) { p.held = map[string]chan struct{}{"renew": held} })
+	d := open(t, p, ux1)
+	d.State("active")
+	d.Press("More")
+	d.Press("Renew Now")
+	disabled := widget("renew") + `.disabled`
+	d.Wait(disabled)
+
+	for _, actor := range []string{"Seen First", "Seen Second"} { // the first status has arrived by the second time
+		p.change(func(p *platform) { p.events[0]["actor"] = object{"kind": "user", "name": actor} })
+		evaluate[bool](d, frame+`.dispatchEvent(new Event("visibilitychange"))`)
+		d.WaitText(actor)
+	}
+	if got := evaluate[bool](d, disabled); !got {
+		t.Error("Renew Now is enabled while a renewal runs, want it disabled until its answer")
+	}
+	close(held)
+	d.WaitText("The refresh token has been renewed.")
+	d.Wait(`!` + disabled)
+	if got := p.called("renew"); got != 1 {
+		t.Errorf("called(renew) = %d, want 1", got)
+	}
+}
+
 func TestToken_StatusButtons(t *testing.T) {
 	t.Parallel()
 	p := newPlatform(t)

@@ -50,6 +50,7 @@ define([
         let menuOpen = false;
         let foldable = false;
         let unfolded = false;
+        let acts = 0; // how many operations of the status group have begun, and ended: odd while one runs
         const disable = dom.disabler();
         const busy = function (names, is) { disable(names.map(widget), is); };
 
@@ -125,7 +126,16 @@ define([
         };
 
         const loadStatus = function () {
-            return operations.tokenStatus().then(whileOpen(showStatus), whileOpen(showUnknown));
+            const asked = acts;
+            /* A status that was read during an operation is older than its answer, and would enable the buttons. */
+            const unlessActing = function (show) {
+                return whileOpen(function (answer) {
+                    if (asked === acts && acts % 2 === 0) {
+                        show(answer);
+                    }
+                });
+            };
+            return operations.tokenStatus().then(unlessActing(showStatus), unlessActing(showUnknown));
         };
 
         const loadHistory = function () {
@@ -186,12 +196,20 @@ define([
         const act = function (call, done) {
             clear();
             busy(["main", "check", "renew", "forget"], true);
-            call().then(whileOpen(function (s) {
+            acts += 1;
+            const ended = function (show) {
+                const shown = whileOpen(show);
+                return function (answer) {
+                    acts += 1; // also when the screen has closed
+                    shown(answer);
+                };
+            };
+            call().then(ended(function (s) {
                 showStatus(s);
                 setText("result", done(s));
                 dom.restoreFocus(widget(main ? "main" : "more")); // the state may have hidden the pressed button
                 loadHistory();
-            }), whileOpen(function (error) {
+            }), ended(function (error) {
                 setText("result", failures.errorMessage(t, error));
                 reload();
             }));
