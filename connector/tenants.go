@@ -191,7 +191,20 @@ func (l tenantsList) print(c *console, document api.TenantsDocument, list token.
 		_, err := fmt.Fprintln(c.stdout, "no tenant matches")
 		return err
 	}
-	_, err := fmt.Fprintf(c.stdout, "%d of %d tenants: %s\n", len(document.Tenants), matching, strings.Join(counts, ", "))
+	line := fmt.Sprintf("%d of %d tenants:", len(document.Tenants), matching)
+	for i, count := range counts {
+		if i < len(counts)-1 {
+			count += ","
+		}
+		if len(line)+1+len(count) > terminalWidth {
+			if _, err := fmt.Fprintln(c.stdout, line); err != nil {
+				return err
+			}
+			line = " "
+		}
+		line += " " + count
+	}
+	_, err := fmt.Fprintln(c.stdout, line)
 	return err
 }
 

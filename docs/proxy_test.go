@@ -62,7 +62,7 @@ func TestProxy_InteropCommandsOfTheGuideWork(t *testing.T) {
 			m.must(os.MkdirAll(m.path(filepath.Dir(files[1])), 0o755))
 			m.must(os.MkdirAll(m.path("/var/log/nginx"), 0o755))
 			sample := strings.NewReplacer("listen 443", "listen "+strings.TrimPrefix(freePort(t), ":"),
-				"http {", "http {\n    access_log off;\n    client_body_temp_path body;\n    proxy_temp_path proxy;\n    fastcgi_temp_path f;\n    uwsgi_temp_path u;\n    scgi_temp_path s;").
+				"\nhttp {", "\nhttp {\n    access_log off;\n    client_body_temp_path body;\n    proxy_temp_path proxy;\n    fastcgi_temp_path f;\n    uwsgi_temp_path u;\n    scgi_temp_path s;").
 				Replace(read(t, filepath.Join(root, "deploy", "proxy", files[0])))
 			m.write("/usr/share/azure-partner-connector/proxy/"+files[0], m.here(sample))
 

@@ -46,7 +46,10 @@ func TestTerminal_TenantsList(t *testing.T) {
 			t.Errorf("a line has %d characters, want 120 at most: %q", n, line)
 		}
 	}
-	for _, line := range lines[1 : len(lines)-1] { // the last one counts
+	for _, line := range lines[1:] {
+		if strings.Contains(line, " of ") || strings.HasPrefix(line, "  ") {
+			break // the rest counts them
+		}
 		if at := utf8.RuneCountInString(line) - len(s.tenant()); at != column {
 			t.Errorf("an ID begins in column %d, want %d as its head: %q", at, column, line)
 		}
