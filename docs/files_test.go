@@ -44,7 +44,7 @@ func TestFiles_NameTestsByTheirBehaviour(t *testing.T) {
 }
 
 // editorWidth matches the width that editors wrap at.
-var editorWidth = regexp.MustCompile(`(?m)^\[\*\]$[^[]*^max_line_length = (\d+)$`)
+var editorWidth = regexp.MustCompile(`(?m)^\[\*\]\n[^[]*\nmax_line_length = (\d+)$`)
 
 // TestFiles_WrapCommentsWhereEditorsDo compares the comments of code with .editorconfig, so that it says what is true.
 func TestFiles_WrapCommentsWhereEditorsDo(t *testing.T) {
