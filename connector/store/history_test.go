@@ -98,7 +98,7 @@ func TestHistoryEvents_LookAtSoMany(t *testing.T) {
 			events = append(events, audit.Event{ID: fmt.Sprint(i), At: noon.Add(time.Duration(i+1) * time.Second), TenantID: tenantID, Action: audit.TokenLent})
 		}
 		events = append(events, audit.Event{ID: "renewed", At: noon.Add(24 * time.Hour), TenantID: tenantID, Action: audit.GrantRenewed})
-		for chunk := range slices.Chunk(events, 1000) {
+		for chunk := range slices.Chunk(events, 100) {
 			if err := store.WriteEvents(t.Context(), s, chunk); err != nil {
 				t.Fatalf("WriteEvents() = %v", err)
 			}
