@@ -158,14 +158,7 @@ func (s *Store) eventsAfter(ctx context.Context, tenantID string, before time.Ti
 	if err != nil {
 		return nil, fmt.Errorf("reading the events of tenant %q: %w", tenantID, err)
 	}
-	if len(rows) > limit {
-		rows = trimPage(rows, limit)
-	}
-	events := make([]audit.Event, len(rows))
-	for i, row := range rows {
-		events[i] = row.event()
-	}
-	return events, nil
+	return eventsOf(trimPage(rows, limit)), nil
 }
 
 // EventsOf implements token.Store.
@@ -182,11 +175,7 @@ func (s *Store) EventsOf(ctx context.Context, tenantID string, actions []audit.A
 	if err != nil {
 		return nil, fmt.Errorf("reading some events of tenant %q: %w", tenantID, err)
 	}
-	events := make([]audit.Event, len(rows))
-	for i, row := range rows {
-		events[i] = row.event()
-	}
-	return events, nil
+	return eventsOf(rows), nil
 }
 
 // InstanceEvents implements notify.Store.
@@ -219,16 +208,24 @@ func (s *Store) recentEvents(
 	if err != nil {
 		return nil, err
 	}
+	return eventsOf(rows), nil
+}
+
+// eventsOf returns the events of rows.
+func eventsOf(rows []eventRow) []audit.Event {
 	events := make([]audit.Event, len(rows))
 	for i, row := range rows {
 		events[i] = row.event()
 	}
-	return events, nil
+	return events
 }
 
-// trimPage returns the first of more than limit rows, at most limit of them, without an incomplete group of events with the
-// same time at the end.
+// trimPage returns at most limit rows. When there are more, it leaves out an incomplete group of events with the same time at the
+// end.
 func trimPage(rows []eventRow, limit int) []eventRow {
+	if len(rows) <= limit {
+		return rows
+	}
 	end := limit
 	for end > 0 && rows[end-1].HappenedAt.Time.Equal(rows[limit].HappenedAt.Time) {
 		end--

@@ -58,14 +58,7 @@ func (s *Store) HistoryEvents(ctx context.Context, tenantID string, lendings tok
 	if err != nil {
 		return nil, fmt.Errorf("reading a part of the events of tenant %q: %w", tenantID, err)
 	}
-	if len(rows) > limit {
-		rows = trimPage(rows, limit)
-	}
-	events := make([]audit.Event, len(rows))
-	for i, row := range rows {
-		events[i] = row.event()
-	}
-	return events, nil
+	return eventsOf(trimPage(rows, limit)), nil
 }
 
 // newer reports whether the event of row comes before that of another one in a history.
