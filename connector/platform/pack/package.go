@@ -41,8 +41,7 @@ func Load(manifest []byte, schemas, ui fs.FS) (*Package, error) {
 	if err := p.checkPrivileges(); err != nil {
 		return nil, err
 	}
-	trimComments(p.files)
-	return p, trimEnglish(p.files)
+	return p, nil
 }
 
 func (p *Package) addSchemas(schemas fs.FS) error {
@@ -243,7 +242,12 @@ func (p *Package) write(w io.Writer) error {
 	if err != nil {
 		return err
 	}
+	// Here and not in Load: every start of the connector loads the package for its types, and must not parse all scripts.
 	files := maps.Clone(p.files)
+	trimComments(files)
+	if err := trimEnglish(files); err != nil {
+		return err
+	}
 	if files[metaName], err = p.manifest.metadata(); err != nil {
 		return err
 	}
