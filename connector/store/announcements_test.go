@@ -78,13 +78,15 @@ func TestAppendEvent_MakesAnnouncementsDue(t *testing.T) {
 	})
 }
 
-func TestAppendEvent_IssuedTokenIsAnnouncedADayLater(t *testing.T) {
+func TestAppendEvent_SuccessorOfLendingIsAnnouncedADayLater(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		s := db.Open(t)
 		added := addTenant(t, s)
+		appendEvent(t, s, audit.Event{At: noon, TenantID: added.ID, Action: audit.TokenLent})
+		checkDue(t, s, noon.Add(48*time.Hour))
 		for minute := range 3 {
-			appendEvent(t, s, audit.Event{At: noon.Add(time.Duration(minute) * time.Minute), TenantID: added.ID, Action: audit.TokenLent})
+			appendEvent(t, s, audit.Event{At: noon.Add(time.Duration(minute) * time.Minute), TenantID: added.ID, Action: audit.GrantRotated})
 		}
 		checkDue(t, s, noon.Add(24*time.Hour-time.Second))
 		checkDue(t, s, noon.Add(24*time.Hour), ofTenant(added.ID))

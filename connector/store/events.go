@@ -3,12 +3,14 @@ package store
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"gorm.io/gorm"
 
 	"azure-partner-connector/connector/audit"
+	"azure-partner-connector/connector/notify"
 	"azure-partner-connector/connector/store/sqldb"
 )
 
@@ -62,7 +64,7 @@ func (row eventRow) event() audit.Event {
 }
 
 // AppendEvent implements tenant.Store, token.Store and consent.Store. It also makes due the announcements
-// that the event triggers. Concurrent calls share a transaction.
+// that the event triggers. Concurrent calls share a commit.
 func (s *Store) AppendEvent(ctx context.Context, e audit.Event) error {
 	if _, err := s.events.Do(ctx, e); err != nil {
 		return fmt.Errorf("writing the event %s of tenant %q: %w", e.Action, e.TenantID, err)
@@ -70,18 +72,29 @@ func (s *Store) AppendEvent(ctx context.Context, e audit.Event) error {
 	return nil
 }
 
-// appendEvents writes events in one transaction.
+// appendEvents writes events for their callers.
 func (s *Store) appendEvents(ctx context.Context, events []audit.Event) ([]struct{}, error) {
 	return make([]struct{}, len(events)), s.writeEvents(ctx, events)
 }
 
+// writeEvents writes events and what they trigger in one transaction. Without triggers, as for most lendings, that is one
+// statement.
 func (s *Store) writeEvents(ctx context.Context, events []audit.Event) error {
+	if !slices.ContainsFunc(events, triggers) {
+		return s.insertEvents(ctx, events)
+	}
 	return s.Transact(ctx, func(ctx context.Context) error {
 		if err := s.insertEvents(ctx, events); err != nil {
 			return err
 		}
 		return s.triggerAnnouncements(ctx, events)
 	})
+}
+
+// triggers reports whether more than its row is stored for an event.
+func triggers(e audit.Event) bool {
+	_, ok := notify.TriggerOf(e)
+	return ok
 }
 
 // The columns of an inserted event; the database numbers it.

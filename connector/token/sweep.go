@@ -225,6 +225,9 @@ func (s *Service) renewLeased(ctx context.Context, job Job) {
 	s.release(ctx, job.TenantID, job.LeaseOwner)
 }
 
+// Sweeper is who renews in the events of a sweep.
+func Sweeper() audit.Actor { return audit.Actor{Kind: audit.Scheduler, Name: "renewal"} }
+
 // renewDue renews a leased tenant. released says that its lease was released, too.
 func (s *Service) renewDue(ctx context.Context, job Job) (released bool, err error) {
 	r, err := tenant.Resolve(ctx, s.cfg.Store, job.TenantID)
@@ -234,7 +237,7 @@ func (s *Service) renewDue(ctx context.Context, job Job) (released bool, err err
 	if s.renewable(r) != nil {
 		return false, errSuspended
 	}
-	released, err = s.redeemLeased(ctx, r, job.Schedule, audit.Actor{Kind: audit.Scheduler, Name: "renewal"}, scheduled)
+	released, err = s.redeemLeased(ctx, r, job.Schedule, Sweeper(), scheduled)
 	if !errors.Is(err, errStopped) {
 		s.observe(audit.GrantRenewed, err)
 	}
