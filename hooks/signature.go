@@ -42,10 +42,8 @@ func (h *Handler) signed(next echo.HandlerFunc) echo.HandlerFunc {
 			return err
 		}
 		ahead, wait := h.begin(ctx, c, params.Key())
-		if err = h.remember(ctx, params); err != nil {
-			cancel() // what is read ahead has no use any more
-		}
-		wait()
+		err = h.remember(ctx, params)
+		wait() // also after a replay: to interrupt a query costs its connection
 		if err != nil {
 			return err
 		}

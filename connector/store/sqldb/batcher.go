@@ -17,9 +17,10 @@ const (
 	batchTimeout = time.Minute
 )
 
-// A Batcher carries out the requests that several goroutines make at about the same time. Each is a batch of its own as long
-// as few are carried out at once; others wait meanwhile and form the next batch. A request never waits while a connection is
-// unused, and one that the database refuses does not affect the others. It is safe for concurrent use.
+// A Batcher carries out the requests that several goroutines make at about the same time. As long as few are carried out at
+// once, each caller does that itself, as if there were no Batcher; others wait meanwhile and form the next batch. A request never
+// waits while a connection is unused, and one that the database refuses does not affect the others. It is safe for concurrent
+// use.
 type Batcher[A, R any] struct {
 	db         *DB
 	run        func(ctx context.Context, requests []A) ([]R, error)
@@ -49,8 +50,8 @@ const (
 )
 
 // NewBatcher returns a Batcher for db. run returns one result for each request, in their order, or fails for all of them,
-// having stored nothing: when the database refused one of several, run is called again for each alone. Outside a transaction,
-// its context does not depend on the callers' and ends after batchTimeout.
+// having stored nothing: when the database refused one of several, run is called again for each alone. Its context is that of
+// the caller for a request that did not wait, and else depends on no caller's. Outside a transaction it ends after batchTimeout.
 func NewBatcher[A, R any](db *DB, access Access, run func(ctx context.Context, requests []A) ([]R, error)) *Batcher[A, R] {
 	b := &Batcher[A, R]{db: db, run: run, maxWorkers: max(1, db.cfg.MaxConnections/2)} // the others are for transactions
 	if access == Writes && db.driver == SQLite {
@@ -59,8 +60,8 @@ func NewBatcher[A, R any](db *DB, access Access, run func(ctx context.Context, r
 	return b
 }
 
-// Do returns the result for one request. When ctx ends, Do returns its error; the request is still carried out if that has
-// begun, and dropped if not. In a transaction, the request is a batch of its own and part of the transaction.
+// Do returns the result for one request. When ctx ends first, Do returns its error; the request may be carried out nevertheless
+// if that has begun, and is dropped if not. In a transaction, the request is a batch of its own and part of the transaction.
 func (b *Batcher[A, R]) Do(ctx context.Context, argument A) (R, error) {
 	var none R
 	if err := ctx.Err(); err != nil {
@@ -72,18 +73,42 @@ func (b *Batcher[A, R]) Do(ctx context.Context, argument A) (R, error) {
 		return r.result, r.err
 	}
 	b.mu.Lock()
-	b.waiting = append(b.waiting, r)
-	if b.workers < b.maxWorkers {
+	alone := b.workers < b.maxWorkers
+	if alone {
 		b.workers++
-		go b.work()
+	} else {
+		b.waiting = append(b.waiting, r)
 	}
 	b.mu.Unlock()
+	if alone {
+		b.runAlone(r)
+		if r.err != nil && ctx.Err() != nil {
+			return none, ctx.Err()
+		}
+		return r.result, r.err
+	}
 	select {
 	case <-r.done:
 		return r.result, r.err
 	case <-ctx.Done():
 		return none, ctx.Err()
 	}
+}
+
+// runAlone runs a batch of one request, whose caller is a worker meanwhile. If others wait then, a worker takes its place.
+func (b *Batcher[A, R]) runAlone(r *request[A, R]) {
+	defer func() { // also when run panics
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		if len(b.waiting) > 0 {
+			go b.work()
+			return
+		}
+		b.workers--
+	}()
+	ctx, cancel := context.WithTimeout(r.ctx, batchTimeout)
+	defer cancel()
+	b.runBatch(ctx, []*request[A, R]{r})
 }
 
 // work runs batches until no request waits.
