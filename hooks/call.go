@@ -37,9 +37,6 @@ func (c *call) ctx() context.Context { return c.echo.Request().Context() }
 // perform serves op: it reads the request, loads its subject, authorizes the caller, and then calls the operation.
 func (h *Handler) perform(op operation) echo.HandlerFunc {
 	return func(ec echo.Context) error {
-		ctx, cancel := context.WithTimeout(ec.Request().Context(), h.cfg.Timeout)
-		defer cancel()
-		ec.SetRequest(ec.Request().WithContext(ctx))
 		c, err := h.unpack(ec, op)
 		if err != nil {
 			return err

@@ -6,10 +6,9 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/google/uuid"
-
 	"azure-partner-connector/connector/failure"
 	"azure-partner-connector/connector/once"
+	"azure-partner-connector/connector/random"
 )
 
 // Bounds of header values that are stored or logged, in characters.
@@ -105,13 +104,7 @@ func parseHierarchy(values []string) []string {
 }
 
 // canonical returns an APS id in lower case. ok is false unless it is a UUID in its usual form.
-func canonical(id string) (string, bool) {
-	parsed, err := uuid.Parse(id)
-	if err != nil || len(id) != len(parsed.String()) {
-		return "", false
-	}
-	return parsed.String(), true
-}
+func canonical(id string) (string, bool) { return random.ParseID(id) }
 
 // printable returns text if it is printable ASCII without spaces and has at most limit characters, and "" otherwise.
 func printable(text string, limit int) string {

@@ -13,6 +13,9 @@ import (
 // alphabet is Crockford's base 32: without I, L, O and U, which are misread or misheard.
 const alphabet = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
+// idLength is the length of a UUID in its usual form; others are no IDs.
+const idLength = 36
+
 // claimLength gives a claim code 60 bits. Fewer than 50 could be guessed within its lifetime.
 const claimLength = 12
 
@@ -21,18 +24,19 @@ func ID() string { return uuid.NewString() }
 
 // ParseID returns text in the form of ID, or ok false when it is no UUID.
 func ParseID(text string) (id string, ok bool) {
-	if len(text) != len(uuid.Nil.String()) {
+	if len(text) != idLength || uuid.Validate(text) != nil {
 		return "", false
 	}
-	parsed, err := uuid.Parse(text)
-	return parsed.String(), err == nil
+	return strings.ToLower(text), true
 }
+
+var references = base32.NewEncoding(alphabet).WithPadding(base32.NoPadding)
 
 // Reference returns a correlation id that is short enough for a person to read to an operator.
 func Reference() string {
 	b := make([]byte, 5)
 	rand.Read(b)
-	return base32.NewEncoding(alphabet).WithPadding(base32.NoPadding).EncodeToString(b)
+	return references.EncodeToString(b)
 }
 
 // Token returns an unguessable URL-safe value of 256 bits, 43 characters long.

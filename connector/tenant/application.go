@@ -1,6 +1,7 @@
 package tenant
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -43,7 +44,7 @@ type Credential struct {
 
 // Complete reports whether a can be used, that is, has an ID and a credential.
 func (a Application) Complete() bool {
-	return a.ID != "" && (a.Federated || len(a.Credentials()) > 0)
+	return a.ID != "" && (a.Federated || slices.ContainsFunc(a.slots(), func(s slot) bool { return !s.Value.Empty() }))
 }
 
 // Usable returns the failure that says why a cannot be used; nil when it can.
