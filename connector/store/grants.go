@@ -5,10 +5,10 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"gorm.io/gorm"
-	"gorm.io/gorm/clause"
 
 	"azure-partner-connector/connector/store/sqldb"
 	"azure-partner-connector/connector/tenant"
@@ -144,8 +144,8 @@ func (s *Store) saveGrant(ctx context.Context, g *token.Grant) error {
 		if err != nil || saved.Slot != token.Active {
 			return err
 		}
-		s.expiries(ctx)[saved.TenantID] = saved.ExpiresAt()
-		return s.setSlack(ctx, saved.TenantID, saved.ExpiresAt())
+		s.expiries(ctx)[saved.TenantID] = expiry{at: saved.ExpiresAt()}
+		return nil
 	})
 	if err != nil {
 		return err
@@ -158,17 +158,16 @@ func (s *Store) saveGrant(ctx context.Context, g *token.Grant) error {
 // compared: a clock that was wrong once would keep every later value from being stored. It leaves a refresh token that does
 // not open as it is: a restored key may open it again.
 func (s *Store) writeGrant(ctx context.Context, row grantRow, g token.Grant, version int64) error {
-	kept := []string{"tenant_id", "slot"}
-	if g.Unreadable {
-		kept = append(kept, "refresh_token")
-	}
 	err := s.db.Write(ctx, func(db *gorm.DB) error {
 		if version == 0 {
 			return db.Create(&row).Error
 		}
-		return mustAffect(db.Model(&grantRow{}).
-			Where("tenant_id = ? AND slot = ? AND version = ?", row.TenantID, row.Slot, version).
-			Select("*").Omit(kept...).Updates(&row), token.ErrStale)
+		set, args := strings.Join(grantColumns, " = ?, ")+" = ?", row.values()
+		if !g.Unreadable {
+			set, args = set+", refresh_token = ?", append(args, row.RefreshToken)
+		}
+		return mustAffect(db.Exec("UPDATE grants SET "+set+", version = ? WHERE tenant_id = ? AND slot = ? AND version = ?",
+			append(args, row.Version, row.TenantID, row.Slot, version)...), token.ErrStale)
 	})
 	switch {
 	case errors.Is(err, gorm.ErrDuplicatedKey):
@@ -179,6 +178,45 @@ func (s *Store) writeGrant(ctx context.Context, row grantRow, g token.Grant, ver
 	return err
 }
 
+// SaveChecks implements token.Store.
+func (s *Store) SaveChecks(ctx context.Context, g token.Grant) error {
+	err := s.db.Write(ctx, func(db *gorm.DB) error {
+		return mustAffect(db.Exec("UPDATE grants SET scopes = ?, checks = ?, version = version + 1 WHERE tenant_id = ? AND slot = ? AND version = ?",
+			sqldb.NewJSONColumn(g.Scopes), sqldb.NewJSONColumn(g.Checks), g.TenantID, string(g.Slot), g.Version), token.ErrStale)
+	})
+	if err != nil {
+		return fmt.Errorf("saving the checks of tenant %q: %w", g.TenantID, err)
+	}
+	return nil
+}
+
+// grantColumns are the columns of grantRow.values.
+var grantColumns = []string{
+	"issued_at", "instance_key", "account_id", "directory_id", "application_id", "procedure_name", "consent_id", "consented_at", "consented_by", "asked_by", "scopes", "checks",
+}
+
+// values returns what a new value of a grant brings with it.
+func (row *grantRow) values() []any {
+	return []any{
+		row.IssuedAt, row.InstanceKey, row.AccountID, row.DirectoryID, row.ApplicationID, row.ProcedureName, row.ConsentID, row.ConsentedAt, row.ConsentedBy, row.AskedBy,
+		row.Scopes, row.Checks,
+	}
+}
+
+// savePredecessor returns the statement of SavePredecessor.
+func savePredecessor(driver string) string {
+	onConflict, replaced := " ON DUPLICATE KEY UPDATE", "VALUES(%s)"
+	if driver == sqldb.SQLite {
+		onConflict, replaced = " ON CONFLICT (tenant_id, slot) DO UPDATE SET", "excluded.%s"
+	}
+	columns := append([]string{"refresh_token"}, grantColumns...)
+	statement := "INSERT INTO grants (tenant_id, slot, version, " + strings.Join(columns, ", ") + ") VALUES " + "(?" + strings.Repeat(", ?", 2+len(columns)) + ")" + onConflict
+	for _, column := range columns {
+		statement += " " + column + " = " + fmt.Sprintf(replaced, column) + ","
+	}
+	return statement + " version = grants.version + 1"
+}
+
 // SavePredecessor implements token.Store. It replaces an older one: only the replacement of the active grant saves a
 // predecessor.
 func (s *Store) SavePredecessor(ctx context.Context, g token.Grant) error {
@@ -186,13 +224,7 @@ func (s *Store) SavePredecessor(ctx context.Context, g token.Grant) error {
 	row, err := s.grantRow(g)
 	if err == nil {
 		err = s.db.Write(ctx, func(db *gorm.DB) error {
-			return db.Clauses(clause.OnConflict{
-				Columns: []clause.Column{{Name: "tenant_id"}, {Name: "slot"}},
-				DoUpdates: append(clause.AssignmentColumns([]string{
-					"refresh_token", "issued_at", "instance_key", "account_id", "directory_id", "application_id", "procedure_name", "consent_id", "consented_at", "consented_by",
-					"asked_by", "scopes", "checks",
-				}), clause.Assignment{Column: clause.Column{Name: "version"}, Value: gorm.Expr("grants.version + 1")}),
-			}).Create(&row).Error
+			return db.Exec(savePredecessor(s.db.Driver()), append([]any{row.TenantID, row.Slot, row.Version, row.RefreshToken}, row.values()...)...).Error
 		})
 	}
 	if errors.Is(err, gorm.ErrForeignKeyViolated) {

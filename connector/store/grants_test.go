@@ -225,6 +225,36 @@ func TestSavePredecessor_ReplacesTheOneBefore(t *testing.T) {
 	})
 }
 
+func TestSaveChecks_LeavesTheValueAsItIs(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
+		s := db.Open(t)
+		ctx := t.Context()
+		g := newGrant(addTenant(t, s).ID, token.Active, noon)
+		if err := s.SaveGrant(ctx, &g); err != nil {
+			t.Fatalf("SaveGrant() = %v", err)
+		}
+		checked := g
+		checked.RefreshToken, checked.AskedBy = secret.New("another"), "another" // neither is stored
+		checked.Scopes, checked.Checks = []string{"scope"}, token.Checks{MFA: token.No, GlobalAdmin: token.Yes}
+		if err := s.SaveChecks(ctx, checked); err != nil {
+			t.Fatalf("SaveChecks() = %v", err)
+		}
+		want := g
+		want.Scopes, want.Checks, want.Version = checked.Scopes, checked.Checks, g.Version+1
+		got, err := s.Grant(ctx, g.TenantID, token.Active)
+		if diff := cmp.Diff(want, got, cmp.Comparer(revealed)); err != nil || diff != "" {
+			t.Errorf("Grant() after SaveChecks() = _, %v, differs (-want +got):\n%s", err, diff)
+		}
+		if err := s.SaveChecks(ctx, checked); !errors.Is(err, token.ErrStale) {
+			t.Errorf("SaveChecks() of a changed grant = %v, want %v", err, token.ErrStale)
+		}
+		if err := s.SaveChecks(ctx, newGrant("nobody", token.Active, noon)); !errors.Is(err, token.ErrStale) {
+			t.Errorf("SaveChecks() of no grant = %v, want %v", err, token.ErrStale)
+		}
+	})
+}
+
 func TestGrant_Concurrently(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -117,9 +118,9 @@ func (s *Store) saveSchedule(ctx context.Context, schedule *token.Schedule) erro
 			if schedule.Version == 0 {
 				return db.Create(&row).Error
 			}
-			return mustAffect(db.Model(&scheduleRow{}).
-				Where("tenant_id = ? AND version = ?", row.TenantID, schedule.Version).
-				Select("*").Omit("tenant_id", "lease_owner", "lease_until").Updates(&row), token.ErrStale)
+			return mustAffect(db.Exec("UPDATE schedules SET due_at = ?, expires_at = ?, slack_day = ?, attempt = ?, last_at = ?, last_success_at = ?, "+
+				"failing_since = ?, failure = ?, version = ? WHERE tenant_id = ? AND version = ?",
+				row.DueAt, row.ExpiresAt, row.SlackDay, row.Attempt, row.LastAt, row.LastSuccessAt, row.FailingSince, row.Failure, row.Version, row.TenantID, schedule.Version), token.ErrStale)
 		})
 		switch {
 		case errors.Is(err, gorm.ErrDuplicatedKey):
@@ -128,6 +129,9 @@ func (s *Store) saveSchedule(ctx context.Context, schedule *token.Schedule) erro
 			return tenant.ErrNotFound
 		case err != nil:
 			return err
+		}
+		if _, ok := s.expiries(ctx)[schedule.TenantID]; ok {
+			s.expiries(ctx)[schedule.TenantID] = expiry{expires, true}
 		}
 		saved := row.schedule()
 		saved.LeaseOwner, saved.LeaseUntil = schedule.LeaseOwner, schedule.LeaseUntil
@@ -139,7 +143,7 @@ func (s *Store) saveSchedule(ctx context.Context, schedule *token.Schedule) erro
 // expiry returns when the active grant of a tenant expires; zero when there is none.
 func (s *Store) expiry(ctx context.Context, tenantID string) (time.Time, error) {
 	if saved, ok := s.expiries(ctx)[tenantID]; ok {
-		return saved, nil
+		return saved.at, nil
 	}
 	var row grantRow
 	err := s.db.Read(ctx, func(db *gorm.DB) error {
@@ -151,14 +155,25 @@ func (s *Store) expiry(ctx context.Context, tenantID string) (time.Time, error) 
 	return row.IssuedAt.Time.Add(token.Life), err
 }
 
+// setSlacks updates the schedules of the tenants whose active grants a transaction has saved, and whose schedules it has not.
+func (s *Store) setSlacks(ctx context.Context, expiries map[string]expiry) error {
+	for _, tenantID := range slices.Sorted(maps.Keys(expiries)) { // the same order in all transactions
+		if expiries[tenantID].scheduled {
+			continue
+		}
+		if err := s.setSlack(ctx, tenantID, expiries[tenantID].at); err != nil {
+			return fmt.Errorf("scheduling the grant of tenant %q: %w", tenantID, err)
+		}
+	}
+	return nil
+}
+
 // setSlack updates a tenant's schedule, if it has one, when its active grant expires at another time.
 func (s *Store) setSlack(ctx context.Context, tenantID string, expires time.Time) error {
 	until := sqldb.NewTimestamp(expires)
 	return s.db.Write(ctx, func(db *gorm.DB) error {
-		return db.Model(&scheduleRow{}).Where("tenant_id = ?", tenantID).Updates(map[string]any{
-			"expires_at": until,
-			"slack_day":  gorm.Expr("CASE WHEN due_at < ? THEN ? ELSE ? END", until, dayOf(expires), noDeadline),
-		}).Error
+		return db.Exec("UPDATE schedules SET expires_at = ?, slack_day = CASE WHEN due_at < ? THEN ? ELSE ? END WHERE tenant_id = ?",
+			until, until, dayOf(expires), noDeadline, tenantID).Error
 	})
 }
 
@@ -312,7 +327,6 @@ func (s *Store) releaseAll(ctx context.Context, leases []leaseKey) ([]error, err
 
 func (s *Store) release(ctx context.Context, owner string, tenants []string) error {
 	return s.db.Write(ctx, func(db *gorm.DB) error {
-		return db.Model(&scheduleRow{}).Where("tenant_id IN ? AND lease_owner = ?", tenants, owner).
-			Updates(map[string]any{"lease_owner": nil, "lease_until": nil}).Error
+		return db.Exec("UPDATE schedules SET lease_owner = NULL, lease_until = NULL WHERE tenant_id IN ? AND lease_owner = ?", tenants, owner).Error
 	})
 }

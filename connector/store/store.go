@@ -130,20 +130,30 @@ func (s *Store) Check(ctx context.Context) error {
 // fn advanced are restored when the transaction is rolled back.
 func (s *Store) Transact(ctx context.Context, fn func(ctx context.Context) error) error {
 	return s.db.Transact(ctx, func(ctx context.Context) error {
-		if s.expiries(ctx) == nil {
-			ctx = context.WithValue(ctx, expiriesKey{s}, map[string]time.Time{})
+		if s.expiries(ctx) != nil {
+			return fn(ctx) // in another Transact, which ends with setSlacks
 		}
-		return fn(ctx)
+		expiries := map[string]expiry{}
+		if err := fn(context.WithValue(ctx, expiriesKey{s}, expiries)); err != nil {
+			return err
+		}
+		return s.setSlacks(ctx, expiries)
 	})
 }
 
 // expiriesKey is the context key of the map that expiries returns.
 type expiriesKey struct{ store *Store }
 
-// expiries returns a map from tenants to the expiry of the active grants that the transaction of ctx has saved; nil outside a
-// transaction. It saves a query: a renewal saves the grant and then the schedule, which needs that time.
-func (s *Store) expiries(ctx context.Context) map[string]time.Time {
-	expiries, _ := ctx.Value(expiriesKey{s}).(map[string]time.Time)
+// An expiry is when an active grant expires that a transaction has saved.
+type expiry struct {
+	at        time.Time
+	scheduled bool // the transaction has saved the schedule since, with this time
+}
+
+// expiries returns the expiries of the active grants that the transaction of ctx has saved, by tenant; nil outside a
+// transaction. It saves statements: a renewal saves the grant and then the schedule, which has that time, too.
+func (s *Store) expiries(ctx context.Context) map[string]expiry {
+	expiries, _ := ctx.Value(expiriesKey{s}).(map[string]expiry)
 	return expiries
 }
 

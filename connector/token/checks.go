@@ -66,16 +66,15 @@ func (s *Service) checkSuccessor(ctx context.Context, r tenant.Resolved, g Grant
 }
 
 // saveChecks stores the results of the checks of g with an event, calls also, and releases the lease of owner, all in one
-// transaction. When the row
-// changed meanwhile, it stores them with the value that is stored then, unless that is of another consent, which has results
-// of its own.
+// transaction. When the row changed meanwhile, it stores them beside the value that is stored then, unless that is of another
+// consent, which has results of its own.
 func (s *Service) saveChecks(ctx context.Context, r tenant.Resolved, g Grant, checks Checks, checked audit.Event, owner string, also func(ctx context.Context) error) (released bool, err error) {
 	current := g
 	for attempt := 1; ; attempt++ {
 		err := s.cfg.Store.Transact(ctx, func(ctx context.Context) error {
 			changed := current
 			changed.Checks, changed.Scopes = checks, union(current.Scopes, g.Scopes)
-			if err := s.cfg.Store.SaveGrant(ctx, &changed); err != nil {
+			if err := s.cfg.Store.SaveChecks(ctx, changed); err != nil {
 				return stale(err, "saving checks of "+g.TenantID)
 			}
 			if err := s.append(ctx, &r, checked); err != nil {

@@ -34,6 +34,9 @@ type Store interface {
 	// SaveGrant inserts (Version 0) or updates g with a check of its Version, which it then advances. It returns ErrStale
 	// for Version 0 when there is a row, and for a changed row. The version decides, not IssuedAt.
 	SaveGrant(ctx context.Context, g *Grant) error
+	// SaveChecks updates the scopes and checks of g, and nothing else, with a check of its Version, which advances. It returns
+	// ErrStale for a row that was changed or deleted.
+	SaveChecks(ctx context.Context, g Grant) error
 	// SavePredecessor stores an active grant that is about to be replaced as the predecessor, in place of any other. Call it
 	// in the transaction that replaces the active grant: the version check there covers this row, too.
 	SavePredecessor(ctx context.Context, g Grant) error
