@@ -114,7 +114,7 @@ func (e *Env) lendingAudited(ctx context.Context) (rows []Row, err error) {
 		return nil, err
 	}
 	const name = "lending from memory with one durable event for each, against committed rows"
-	const why = "A lending commits its nonce, then reads, then commits its event, one after the other; the baseline commits once. " + sharedProcessors
+	const why = "A lending commits its nonce while it reads, and then its event; the baseline commits once. " + sharedProcessors
 	does := "The baseline is an echo handler with one prepared INSERT of a row like an audit event, in a transaction of its own. The connector serves the whole hook " +
 		"on its database: nonce, tenant, instance, grant and schedule are read or written for every lending, and the token leaves after its event is " +
 		"committed; events of about the same time are committed in one transaction."
