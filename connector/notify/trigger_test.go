@@ -21,7 +21,8 @@ func TestTriggerOf_WaitsWithAccessTokens(t *testing.T) {
 		"a forwarded call": {audit.Event{TenantID: "t", InstanceKey: "i", Action: audit.CallForwarded}, notify.Trigger{}, false},
 		"a successor that came with an access token": {
 			audit.Event{TenantID: "t", Action: audit.GrantRotated, Actor: audit.Actor{Kind: audit.Application}},
-			notify.Trigger{Subject: subject(notify.OfTenant, "t"), Delay: 24 * time.Hour}, true,
+			notify.Trigger{Subject: subject(notify.OfTenant, "t"), Delay: 24 * time.Hour},
+			true,
 		},
 		"a successor between a renewal and its checks": {audit.Event{TenantID: "t", Action: audit.GrantRotated, Actor: token.Sweeper()}, notify.Trigger{}, false},
 		"a refused token":  {audit.Event{TenantID: "t", Action: audit.LendingRefused}, notify.Trigger{Subject: subject(notify.OfTenant, "t"), Delay: 24 * time.Hour}, true},
