@@ -287,14 +287,11 @@ func clusterFaults(ctx context.Context, e *Env, s Scale, kind replication) (*Dep
 func (e *Env) onCluster(
 	ctx context.Context, s Scale, c *cluster, dsns []string, isolate func(d *Deployment, node int, isolated bool), stop func() error,
 ) (*Deployment, error) {
-	d, err := e.deploy(ctx, spec{name: "cluster", tenants: 40, dsns: dsns, market: true, lagging: true})
+	d, err := e.deploy(ctx, spec{name: "cluster", tenants: 40, dsns: dsns, market: true, lagging: true, leases: s.Contention})
 	if err != nil {
 		return nil, errors.Join(err, stop())
 	}
 	d.closers = append(d.closers, stop)
-	if err := d.contend(ctx, s.Contention); err != nil {
-		return d, err
-	}
 	if _, err := d.startReplicas(ctx, nodes, func(i int) replicaOptions { return replicaOptions{database: i % len(dsns)} }); err != nil {
 		return d, err
 	}
