@@ -61,7 +61,7 @@ func TestSizing_DatabaseGrowsAsTheGuideSays(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		g := &growing{T: t, db: db, store: db.Open(t), now: time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)}
 		g.add("a tenant with its refresh token and the one before it", 1000, g.tenant)
-		g.add("an event", 20_000, func(ctx context.Context, n int) error {
+		g.add("an event", 8000, func(ctx context.Context, n int) error {
 			if n%2 == 0 {
 				return g.event(ctx, n, audit.Event{Action: audit.GrantRenewed, Actor: audit.Actor{Kind: audit.Scheduler}})
 			}
@@ -82,13 +82,13 @@ type growing struct {
 	ids   []string // of the tenants
 }
 
-// add adds n of something in transactions of a hundred, and compares how much larger the database is with the guide.
+// add adds n of something in transactions of 500, and compares how much larger the database is with the guide.
 func (g *growing) add(what string, n int, one func(ctx context.Context, n int) error) {
 	g.Helper()
 	before := g.size()
-	for first := 0; first < n; first += 100 {
+	for first := 0; first < n; first += 500 {
 		err := g.store.Transact(g.Context(), func(ctx context.Context) error {
-			for i := first; i < min(first+100, n); i++ {
+			for i := first; i < min(first+500, n); i++ {
 				if err := one(ctx, i); err != nil {
 					return err
 				}

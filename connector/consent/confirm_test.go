@@ -274,7 +274,14 @@ func TestComplete_TwoPeopleAtOnce(t *testing.T) {
 	h.tokens.personOf = func(x token.CodeExchange) token.Person {
 		return people[slices.IndexFunc(begun, func(b consent.Begun) bool { return b.ID == x.ConsentID })]
 	}
-	var both sync.WaitGroup
+	// The first one to succeed closes what the other one has not exchanged yet.
+	var both, exchanging sync.WaitGroup
+	exchanging.Add(len(people))
+	h.tokens.exchange = func(token.CodeExchange) error {
+		exchanging.Done()
+		exchanging.Wait()
+		return nil
+	}
 	for i := range people {
 		both.Go(func() {
 			var err error
