@@ -32,7 +32,7 @@ var configuration = map[string]any{
 	"hooks":      map[string]any{"publicURL": "https://connector.example.com/aps"},
 	"onboarding": map[string]any{"publicURL": "https://onboarding.example.com"},
 	"database":   map[string]any{"driver": "mysql", "dsnFile": "/run/secrets/connector/dsn"},
-	"keys":       map[string]any{"file": "/run/secrets/connector/keys.json"},
+	"keys":       map[string]any{"file": "/run/secrets/connector/connector.keys"},
 	"instances":  []any{map[string]any{"key": "key-1", "secretFile": "/run/secrets/connector/instance-secret"}},
 }
 
