@@ -203,6 +203,35 @@ func TestProxy_InteropPassesOnWhatWasSigned(t *testing.T) {
 	})
 }
 
+// TestProxy_InteropPassesOnCallsOfClients adds to the sample for nginx what the guide shows for the token API and the egress. The
+// stand-ins for replicas listen for hooks and onboarding pages, and take their places.
+func TestProxy_InteropPassesOnCallsOfClients(t *testing.T) {
+	found := regexp.MustCompile("(?s)```nginx\n(.*?)```").FindStringSubmatch(read(t, "docs/guides/proxy.md"))
+	if found == nil {
+		t.Fatal("the guide shows nothing for nginx")
+	}
+	added := strings.NewReplacer(":8082", ":8080", ":8083", ":8081").Replace(found[1])
+	s := newScene(t, samples()["nginx"], func(text string) string {
+		return strings.TrimSuffix(strings.TrimSpace(text), "}") + added + "}\n"
+	})
+	for host, listener := range map[string]string{"tokens.example.com": "hooks", "egress.example.com": "onboarding"} {
+		const target, key = "/graph/a%2Fb/v1.0/users?$filter=a%20eq%20'b'&$top=5", "Bearer apck_key"
+		body := strings.Repeat("x", 900<<10)
+		if listener == "onboarding" {
+			body = strings.Repeat("x", 5<<20)
+		}
+		status := s.send(client, host, http.MethodPost, target, body, "Authorization: "+key, "X-Forwarded-Proto: http", "X-Forwarded-For: 203.0.113.5")
+		got := s.arrivals()
+		if status != http.StatusAccepted || len(got) != 1 || got[0].listener != listener || got[0].target != target || got[0].body != body {
+			t.Errorf("POST %s to %s = %d, arrived %d times, want it once, unchanged", target, host, status, len(got))
+			continue
+		}
+		if h := got[0].header; h.Get("Authorization") != key || !got[0].secure || got[0].client.String() != client {
+			t.Errorf("a call to %s arrived from %s, secure %v, with %v", host, got[0].client, got[0].secure, h)
+		}
+	}
+}
+
 // TestProxy_InteropNamesTheClient sends headers with which a client lies about itself.
 func TestProxy_InteropNamesTheClient(t *testing.T) {
 	eachSample(t, func(t *testing.T, sample sample) {
