@@ -317,7 +317,7 @@ type Renewal struct {
 
 // Lending configures the lending of access tokens.
 type Lending struct {
-	// CustomerTokens is how many access tokens for customers' directories one process keeps in memory. One takes 2 to 4 kB.
+	// CustomerTokens is how many access tokens for customers' directories one process keeps in memory. One takes about 8 kB.
 	// Those that were not used for longest are dropped, and redeemed again when they are needed. Default: 10000.
 	CustomerTokens int `yaml:"customerTokens"`
 	// Redemptions is how many access tokens one process requests from Microsoft within a minute for one tenant, directory and api,

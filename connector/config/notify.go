@@ -24,7 +24,7 @@ type Notify struct {
 	// Panel shows notices in the panel: those about a tenant to its account, those about the instance to the provider.
 	// Default: true.
 	Panel bool `yaml:"panel"`
-	// CAFile is a PEM file with certificate authorities to trust for the webhook and the mail server besides the system's.
+	// CAFile is a PEM file with certificate authorities to trust for the webhook, the chat and the mail server besides the system's.
 	// Default: none.
 	CAFile string `yaml:"caFile"`
 	// EscalateAfter is how long a problem may continue until the channels of the provider (webhook, chat, mail) are told of a
