@@ -53,8 +53,8 @@ func CreateFile(path string) (*Keyring, error) {
 	return k, syncFolder(path)
 }
 
-// ReplaceFile replaces the key file at path by k atomically, and keeps its mode. k must be derived from the keyring in the file
-// by Add, Announce, Promote or Retire, or values that the old keys sealed are lost.
+// ReplaceFile replaces the key file at path by k atomically, and keeps its mode, owner and group. k must be derived from the keyring
+// in the file by Add, Announce, Promote or Retire, or values that the old keys sealed are lost.
 func (k *Keyring) ReplaceFile(path string) error {
 	if _, err := LoadFile(path); err != nil {
 		return fmt.Errorf("replacing keys: %w", err)
@@ -67,7 +67,14 @@ func (k *Keyring) ReplaceFile(path string) error {
 	if err := k.writeNew(next); err != nil {
 		return fmt.Errorf("replacing the key file: %w", err)
 	}
-	if err := errors.Join(os.Chmod(next, before.Mode().Perm()), os.Rename(next, path)); err != nil {
+	err = keepOwner(next, before)
+	if err == nil {
+		err = os.Chmod(next, before.Mode().Perm())
+	}
+	if err == nil {
+		err = os.Rename(next, path)
+	}
+	if err != nil {
 		return errors.Join(fmt.Errorf("replacing the key file: %w", err), os.Remove(next))
 	}
 	return syncFolder(path)

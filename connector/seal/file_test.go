@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"azure-partner-connector/connector/seal"
@@ -71,6 +72,39 @@ func TestLoadFile_Errors(t *testing.T) {
 		if _, err := seal.LoadFile(path); err != nil {
 			t.Errorf("LoadFile() with mode %04o = _, %v", mode, err)
 		}
+	}
+}
+
+// TestReplaceFile_KeepsTheGroupThatReadsIt replaces keys as an operator does: the packages let the service read the file by its
+// group, and the operator is root, or a member of that group.
+func TestReplaceFile_KeepsTheGroupThatReadsIt(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "connector.keys")
+	k, err := seal.CreateFile(path)
+	if err != nil {
+		t.Fatalf("CreateFile() = _, %v", err)
+	}
+	owner, group := os.Getuid(), os.Getgid()
+	if owner == 0 {
+		owner, group = 4242, 4343
+	} else if groups, err := os.Getgroups(); err == nil && len(groups) > 0 {
+		group = groups[len(groups)-1]
+	}
+	if err := errors.Join(os.Chown(path, owner, group), os.Chmod(path, 0o640)); err != nil {
+		t.Fatal(err)
+	}
+	next, err := k.Add()
+	if err != nil {
+		t.Fatalf("Add() = _, %v", err)
+	}
+	if err := next.ReplaceFile(path); err != nil {
+		t.Fatalf("ReplaceFile() = %v", err)
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if is := info.Sys().(*syscall.Stat_t); int(is.Uid) != owner || int(is.Gid) != group || info.Mode().Perm() != 0o640 {
+		t.Errorf("after ReplaceFile() the file has owner %d, group %d and mode %v, want %d, %d and 0640", is.Uid, is.Gid, info.Mode(), owner, group)
 	}
 }
 
