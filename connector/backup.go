@@ -43,9 +43,10 @@ func bringsBack(c *console, r store.Restored) {
 	fmt.Fprintf(c.stdout, `%s; used in place of a newer database, it brings back:
   %d refresh tokens, also those that were deleted since
   the borrowers of %d instances, also those that were removed since
+  %d clients of the token API with their keys, also those that were removed since
   %d open consents with their links and claim codes, also those that were used since
   the %d requests of the platform that it remembers, and none of those since
-`, last, r.Grants, r.Borrowing, r.Consents, r.Nonces)
+`, last, r.Grants, r.Borrowing, r.Clients, r.Consents, r.Nonces)
 }
 
 func report(c *console, columns []store.Progress) error {

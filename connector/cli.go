@@ -53,9 +53,12 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
+	if len(args) > 0 && args[0] == "help" { // people try it, because other programs have it
+		args = append(args[1:len(args):len(args)], "--help")
+	}
 	parsed, err := parser.Parse(args)
 	if err != nil {
-		return err
+		return fmt.Errorf("%w; connector --help lists the commands, connector COMMAND --help the flags of one", err)
 	}
 	return parsed.Run(&console{ctx, stdout, stderr})
 }
@@ -69,7 +72,11 @@ type configFile struct {
 func (f configFile) load() (config.Config, error) {
 	cfg, err := f.parse()
 	if err != nil {
-		return cfg, fmt.Errorf("the configuration is invalid:\n%w", err)
+		seen := ""
+		if f.Config == "" {
+			seen = " (there is no file, because neither --config nor CONNECTOR_CONFIG names one)"
+		}
+		return cfg, fmt.Errorf("the configuration is invalid%s:\n%w", seen, err)
 	}
 	return cfg, nil
 }

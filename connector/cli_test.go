@@ -165,6 +165,8 @@ func TestRun_HelpAndVersion(t *testing.T) {
 	help := c.run("--help")
 	c.check("--help", help, 0, "serve", "config check", "keys create", "package build", "package check", "doctor", "register", "unregister", "version")
 	c.check("doctor --help", c.run("doctor", "--help"), 0, "--tenant", "--json", "--config")
+	c.check("help", c.run("help"), 0, help.stdout)
+	c.check("help doctor", c.run("help", "doctor"), 0, "--tenant", "--json", "--config")
 }
 
 // faulty writes a configuration with several problems, one of them in a secret.
@@ -193,6 +195,9 @@ func TestConfigCheck_ReportsAllProblemsAtOnce(t *testing.T) {
 	}
 	for _, command := range []string{"serve", "config check", "doctor"} {
 		c.check(command+" of a missing file", c.run(append(strings.Fields(command), "--config", "nowhere.yaml")...), 1, "nowhere.yaml")
+		if command != "doctor" { // which lists problems as findings
+			c.check(command+" of no file", c.run(strings.Fields(command)...), 1, "neither --config nor CONNECTOR_CONFIG names one", "hooks.publicURL: missing")
+		}
 	}
 }
 

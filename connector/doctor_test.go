@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -167,8 +168,38 @@ func TestDoctor_ReadsTheStateThatServeStored(t *testing.T) {
 	}
 	s := c.serve("--config", file)
 	c.check("doctor while serving", c.run("doctor", "--config", file), 0, "warning  instance key-1: ")
+	c.check("tenants list without tenants", c.run("tenants", "list", "--config", file), 0, "there are no tenants: no reseller has a subscription yet")
+	c.check("notify test before the installation", c.run("notify", "test", "--config", file), 1, "panel: failed: the platform has not installed the instance key-1 yet")
 	if code := s.end(syscall.SIGTERM); code != 0 {
 		t.Errorf("connector serve ended with the exit code %d, want 0", code)
 	}
 	c.check("doctor after serving", c.run("doctor", "--config", file), 0, "0 failed")
+}
+
+// TestDoctor_ReachesMicrosoftThroughTheOutboundProxy runs the real program where HTTPS_PROXY names a proxy, which refuses.
+func TestDoctor_ReachesMicrosoftThroughTheOutboundProxy(t *testing.T) {
+	const host = "login.example.com:443"
+	asked := make(chan string, 100)
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		select {
+		case asked <- r.Method + " " + r.Host:
+		default: // enough are known
+		}
+		http.Error(w, "not for you", http.StatusForbidden)
+	}))
+	t.Cleanup(proxy.Close)
+	c := newTerminal(t)
+	file := c.configured()
+	c.environ = append(c.environ, "CONNECTOR_HOOKS__PUBLICURL=http://127.0.0.1:1/aps", "CONNECTOR_ONBOARDING__PUBLICURL=http://127.0.0.1:1", "HTTPS_PROXY="+proxy.URL)
+	c.write(file, c.read(file)+"clouds: [{name: global, authority: \"https://login.example.com\"}]\n")
+	c.check("migrate", c.run("migrate", "--config", file), 0)
+	c.check("doctor behind a proxy", c.run("doctor", "--config", file), 1, "failed   cloud global: Microsoft couldn't be reached", "the outbound proxy (HTTPS_PROXY)")
+	select {
+	case got := <-asked:
+		if got != "CONNECT "+host {
+			t.Errorf("the proxy was asked for %q first, want CONNECT %s", got, host)
+		}
+	default:
+		t.Error("the proxy was not asked")
+	}
 }

@@ -13,6 +13,7 @@ import (
 	"azure-partner-connector/connector/notify"
 	"azure-partner-connector/connector/notify/message"
 	"azure-partner-connector/connector/random"
+	"azure-partner-connector/connector/tenant"
 )
 
 type notifyCommand struct {
@@ -56,7 +57,11 @@ func (n notifyTest) send(c *console, services *app.Services, cfg config.Config) 
 			continue
 		}
 		tried++
-		if err := channel.Send(c.ctx, notice); err != nil {
+		err := channel.Send(c.ctx, notice)
+		if errors.Is(err, tenant.ErrNotFound) { // the panel is the platform's
+			err = fmt.Errorf("the platform has not installed the instance %s yet; connector register does", key)
+		}
+		if err != nil {
 			failed++
 			fmt.Fprintf(c.stdout, "%s: failed: %v\n", channel.Name(), err)
 			continue

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"time"
 
@@ -208,7 +207,7 @@ func lose(c *console, cfg config.Config, keyring *seal.Keyring, keys []uint32) e
 // the configured path is wrong.
 func withStore(c *console, cfg config.Config, keyring *seal.Keyring, use func(*store.Store) error) (err error) {
 	if cfg.Database.Driver == config.SQLite {
-		if _, err := os.Stat(cfg.Database.Path); err != nil {
+		if err := sqldb.FindFile(cfg.Database.Path); err != nil {
 			return fmt.Errorf("opening the database: %w", err)
 		}
 	}

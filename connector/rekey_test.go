@@ -240,7 +240,9 @@ func TestBackupCheck_CountsSecretsThatDoNotOpen(t *testing.T) {
 		db.Open(t)
 		v.check("backup check of nothing", check(), 1, "the database holds no secret")
 		v.fill()
-		v.check("backup check", check(), 0, "instances.credentials: 1 opened, 0 failed", "grants.refresh_token: 900 opened, 0 failed", "all 901 secrets opened")
+		v.check("clients add", v.run("clients", "add", "billing", "--tenants", v.tenants[0], "--config", "connector.yaml"), 0, "cannot be shown again")
+		v.check("backup check", check(), 0, "instances.credentials: 1 opened, 0 failed", "grants.refresh_token: 900 opened, 0 failed", "all 901 secrets opened",
+			"  900 refresh tokens, also those that were deleted since\n", "  1 clients of the token API with their keys, also those that were removed since\n")
 		if _, err := db.Raw(t).ExecContext(t.Context(), "UPDATE grants SET refresh_token = ? WHERE tenant_id = ?", []byte("spoiled"), v.tenants[0]); err != nil {
 			t.Fatal(err)
 		}

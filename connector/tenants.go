@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -19,6 +18,7 @@ import (
 	"azure-partner-connector/connector/config"
 	"azure-partner-connector/connector/failure"
 	"azure-partner-connector/connector/random"
+	"azure-partner-connector/connector/store/sqldb"
 	"azure-partner-connector/connector/tenant"
 	"azure-partner-connector/connector/token"
 )
@@ -41,7 +41,7 @@ func openServices(c *console, file configFile) (*app.Services, config.Config, er
 		return nil, config.Config{}, err
 	}
 	if cfg.Database.Driver == config.SQLite {
-		if _, err := os.Stat(cfg.Database.Path); err != nil {
+		if err := sqldb.FindFile(cfg.Database.Path); err != nil {
 			return nil, config.Config{}, fmt.Errorf("opening the database: %w", err)
 		}
 	}
@@ -188,7 +188,11 @@ func (l tenantsList) print(c *console, document api.TenantsDocument, list token.
 		}
 	}
 	if matching == 0 {
-		_, err := fmt.Fprintln(c.stdout, "no tenant matches")
+		none := "no tenant matches"
+		if len(states) == 0 && l.Search == "" && len(l.Instance) == 0 {
+			none = "there are no tenants: no reseller has a subscription yet"
+		}
+		_, err := fmt.Fprintln(c.stdout, none)
 		return err
 	}
 	line := fmt.Sprintf("%d of %d tenants:", len(document.Tenants), matching)

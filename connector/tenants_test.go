@@ -110,7 +110,7 @@ onboarding: {publicURL: https://onboarding.example.com}
 database: {path: missing.db}
 keys: {file: connector.keys}
 instances: [{key: key-1, secret: `+d.hide()+`}]
-`)), 1, "opening the database")
+`)), 1, "opening the database", "missing.db", "database.path is relative to the working folder, which is "+d.folder+" here")
 }
 
 // TestTenantsList_ObeysNoName gives a tenant a name with sequences that change what a terminal shows.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"slices"
 	"time"
@@ -147,6 +148,8 @@ func (e *examination) database(ctx context.Context, db config.Database) bool {
 		e.fail(check, fmt.Sprintf("%s responds but is empty.", db.Driver), "Start connector serve, which creates the tables.")
 	case errors.Is(err, sqldb.ErrReadOnly):
 		e.fail(check, sentence(err), "Connect to the server that accepts changes, or make this one accept them.")
+	case db.Driver == config.SQLite && errors.Is(err, fs.ErrNotExist):
+		e.fail(check, sentence(err), "") // it says what to do
 	case err != nil:
 		e.fail(check, sentence(err), "Check the address, the account and the file's permissions.")
 	case seen.Current < seen.Latest:
@@ -285,7 +288,11 @@ func (e *examination) clouds(ctx context.Context, services *app.Services, instan
 					"Add its certificate authority to those of the system, or name its file in SSL_CERT_FILE.")
 				continue
 			}
-			e.failure("cloud "+cloud, Failed, err, map[string]string{"cloud": cloud})
+			finding := e.found("cloud "+cloud, Failed, err, map[string]string{"cloud": cloud})
+			if failure.Is(err, failure.MicrosoftUnavailable) { // its own advice is for people who can only wait
+				finding.Advice = "Check the name server, the firewall and the outbound proxy (HTTPS_PROXY): this machine must reach Microsoft's hosts."
+			}
+			e.add(finding)
 			continue
 		}
 		e.ok("cloud "+cloud, "%s responds", services.Authorities[cloud])

@@ -166,9 +166,14 @@ func (e *examination) fail(check, seen, advice string) {
 	e.add(Finding{Check: check, Result: Failed, Seen: seen, Advice: advice})
 }
 
-// failure adds a finding about an error, with the fields that its records have in the log. It shows the text of an unexpected
-// error, because people who run the doctor can read the log as well.
+// failure adds a finding about an error.
 func (e *examination) failure(check string, result Result, err error, fields map[string]string) {
+	e.add(e.found(check, result, err, fields))
+}
+
+// found returns a finding about an error, with the fields that its records have in the log. It shows the text of an unexpected
+// error, because people who run the doctor can read the log as well.
+func (e *examination) found(check string, result Result, err error, fields map[string]string) Finding {
 	f := failure.From(err)
 	finding := Finding{Check: check, Result: result, Seen: f.Sentence(), Advice: f.Advice(), Fields: e.fields(f, fields)}
 	switch {
@@ -177,7 +182,7 @@ func (e *examination) failure(check string, result Result, err error, fields map
 	case f.Cause != nil:
 		finding.Seen += " (" + f.Cause.Error() + ")"
 	}
-	e.add(finding)
+	return finding
 }
 
 // fields returns the keys and values that records about f have in the log.

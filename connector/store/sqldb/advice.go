@@ -6,6 +6,8 @@ import (
 	"errors"
 	"io/fs"
 	"net"
+	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/glebarez/go-sqlite"
@@ -83,4 +85,18 @@ func advised(err error) error {
 		return &advisedError{err, text}
 	}
 	return err
+}
+
+// FindFile returns an error that wraps fs.ErrNotExist, with what to do, when the file of a SQLite database is missing. A relative path is
+// usually meant for the working folder of the service, which is not that of a person at the command line.
+func FindFile(path string) error {
+	_, err := os.Stat(path)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	advice := "correct database.path, or start connector serve, which creates the file"
+	if folder, folderErr := os.Getwd(); folderErr == nil && !filepath.IsAbs(path) {
+		advice = "database.path is relative to the working folder, which is " + folder + " here: change to that of the service, or start connector serve, which creates the file"
+	}
+	return &advisedError{err, advice}
 }

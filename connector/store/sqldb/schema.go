@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io/fs"
 	"net/url"
-	"os"
 
 	"github.com/glebarez/sqlite"
 	"github.com/pressly/goose/v3"
@@ -61,8 +60,8 @@ func openForReading(cfg Config) (*sql.DB, error) {
 		pool, _, err := openMySQL(cfg, queryTimeout)
 		return pool, err
 	}
-	if _, err := os.Stat(cfg.DSN.Reveal()); err != nil {
-		return nil, fmt.Errorf("looking for the database file: %w", err)
+	if err := FindFile(cfg.DSN.Reveal()); err != nil {
+		return nil, err
 	}
 	settings := url.Values{"mode": {"ro"}, "_pragma": sessionPragmas()}
 	return sql.Open(sqlite.DriverName, "file:"+(&url.URL{Path: cfg.DSN.Reveal()}).EscapedPath()+"?"+settings.Encode())
