@@ -87,8 +87,8 @@ func advised(err error) error {
 	return err
 }
 
-// FindFile returns an error that wraps fs.ErrNotExist, with what to do, when the file of a SQLite database is missing. A relative path is
-// usually meant for the working folder of the service, which is not that of a person at the command line.
+// FindFile returns an error that wraps fs.ErrNotExist, with what to do, when the file of a SQLite database is missing. A relative path
+// is usually meant for the working folder of the service, which is not that of a person at the command line.
 func FindFile(path string) error {
 	_, err := os.Stat(path)
 	if !errors.Is(err, fs.ErrNotExist) {
