@@ -21,7 +21,7 @@ func outcome(status string, f any) func(*platform) {
 	return func(p *platform) {
 		p.consent = object{"id": "c-1", "procedure": "automatic", "status": status, "consentedBy": nil, "failure": f}
 		if status == "succeeded" {
-			p.status = wellStatus()
+			p.status = freshStatus()
 		}
 	}
 }

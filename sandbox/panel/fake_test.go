@@ -169,6 +169,19 @@ func wellStatus() object {
 	}
 }
 
+// freshStatus returns the status of a token right after its consent.
+func freshStatus() object {
+	at := func(days int) string { return noon.Add(-time.Minute).AddDate(0, 0, days).Format(time.RFC3339) }
+	s := withStatus(object{
+		"issuedAt": at(0), "expiresAt": at(90), "daysLeft": 89, "nextRenewalAt": at(10), "consentedAt": at(0),
+		"lastRenewal": object{"at": at(0), "ok": true, "failure": nil},
+	})
+	for _, probe := range s["apis"].([]object) {
+		probe["checkedAt"] = at(0)
+	}
+	return s
+}
+
 // someClients returns the clients of the token API that may get access tokens.
 func someClients() []object {
 	return []object{
@@ -528,7 +541,7 @@ func (p *platform) redeem(body []byte) panel.Answer {
 		return refusal(fail(failure.BadRequest, "reason", "not JSON"))
 	}
 	if in.Code == "c-1" {
-		p.status = wellStatus()
+		p.status = freshStatus()
 		p.status["consentedBy"] = object{"username": "bob@contoso-partner.onmicrosoft.com", "name": "Bob Kovar"}
 		return answer(object{"consentedBy": p.status["consentedBy"], "status": p.status})
 	}
@@ -536,7 +549,7 @@ func (p *platform) redeem(body []byte) panel.Answer {
 		p.tries--
 		return refusal(fail(failure.ClaimWrong, "left", strconv.Itoa(p.tries)))
 	}
-	p.status, p.link = wellStatus(), nil
+	p.status, p.link = freshStatus(), nil
 	return answer(object{"consentedBy": p.status["consentedBy"], "status": p.status})
 }
 

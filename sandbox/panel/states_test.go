@@ -289,7 +289,7 @@ func reachBlocked(s *tab) {
 // redeems returns the state of a code that is refused at its field.
 func redeems(name, about string, code failure.Code, params ...string) state {
 	f := fail(code, params...)
-	return state{name: name, about: about, from: "Manual Update", set: func(p *platform) {
+	return state{name: name, about: about, from: "Manual Update", toEnd: true, set: func(p *platform) {
 		p.status = pendingStatus()
 		p.refuse["redeem"] = f
 	}, reach: func(s *tab) {
@@ -308,11 +308,11 @@ func manualStates() []state {
 			s.waitText("Copied")
 			s.Wait(paneltest.Field("link") + `.value !== ""`)
 		}},
-		{name: "code-empty", about: "No code was entered", set: status(pendingStatus()), from: "Manual Update", reach: func(s *tab) {
+		{name: "code-empty", about: "No code was entered", set: status(pendingStatus()), from: "Manual Update", toEnd: true, reach: func(s *tab) {
 			s.press("Update")
 			s.waitText("Enter the authentication code.")
 		}},
-		{name: "code-wrong", classic: true, phone: true, about: "A wrong code, with the attempts left", set: status(pendingStatus()), from: "Manual Update", reach: func(s *tab) {
+		{name: "code-wrong", classic: true, phone: true, about: "A wrong code, with the attempts left", set: status(pendingStatus()), from: "Manual Update", toEnd: true, reach: func(s *tab) {
 			s.Enter("code", "3N8B-77TK-W4QD")
 			s.press("Update")
 			s.waitFailure(fail(failure.ClaimWrong, "left", "4"))
@@ -377,7 +377,7 @@ func buttonStates() []state {
 			s.State("absent")
 		}},
 		{name: "history-empty", about: "History, empty", from: "History", set: func(p *platform) { p.events = []object{} }, reach: shows("active", "Nothing has happened yet.")},
-		{name: "history", classic: true, about: "History", from: "History", toEnd: true, set: func(p *platform) { p.events = manyEvents() }, reach: func(s *tab) { s.waitShown("1–10 / 23") }},
+		{name: "history", classic: true, about: "History", from: "History", set: func(p *platform) { p.events = manyEvents() }, reach: func(s *tab) { s.waitShown("1–10 / 23") }},
 		{name: "history-next", about: "History, second page", from: "History", toEnd: true, set: func(p *platform) { p.events = manyEvents() }, reach: func(s *tab) {
 			s.Press("›")
 			s.waitShown("11–20 / 23")
@@ -467,7 +467,7 @@ func tileStates() []state {
 func providerStates() []state {
 	const harbour = "Harbour Cloud Resale"
 	states := inView("tenants", []state{
-		{name: "tenants", classic: true, about: "All resellers, the most urgent first", reach: func(s *tab) { s.names(3) }},
+		{name: "tenants", classic: true, about: "All resellers, the most urgent first", from: "Resellers", reach: func(s *tab) { s.names(3) }},
 		{name: "tenants-many", classic: true, phone: true, about: "1,203 resellers", set: func(p *platform) { p.list = manyTenants(1203) }, reach: func(s *tab) {
 			s.waitText("Shown: __shown__ of __total__", "shown", "1–50", "total", s.number(1203))
 		}},
