@@ -91,7 +91,7 @@ func announce(out io.Writer, keyring *seal.Keyring, file string) (*seal.Keyring,
 	if err != nil {
 		return nil, err
 	}
-	if err := announced.ReplaceFile(file); err != nil {
+	if err := announced.ReplaceFile(file, keyring); err != nil {
 		return nil, err
 	}
 	_, err = fmt.Fprintln(out, "added a key to", file)
@@ -112,7 +112,7 @@ func promote(c *console, cfg config.Config, keyring *seal.Keyring) (*seal.Keyrin
 	if err != nil {
 		return nil, err
 	}
-	if err := promoted.ReplaceFile(cfg.Keys.File); err != nil {
+	if err := promoted.ReplaceFile(cfg.Keys.File, keyring); err != nil {
 		return nil, err
 	}
 	_, err = fmt.Fprintln(c.stdout, "the newest key now seals")
@@ -157,12 +157,14 @@ func retire(c *console, cfg config.Config, keyring *seal.Keyring, keys []uint32)
 				return err
 			}
 			if slices.Contains(keyring.Keys(), key) {
-				if keyring, err = keyring.Retire(key); err != nil {
+				rest, err := keyring.Retire(key)
+				if err != nil {
 					return err
 				}
-				if err := keyring.ReplaceFile(cfg.Keys.File); err != nil {
+				if err := rest.ReplaceFile(cfg.Keys.File, keyring); err != nil {
 					return err
 				}
+				keyring = rest
 			}
 			if _, err := fmt.Fprintf(c.stdout, "retired key %d; keep the old key file with the backups that need it\n", key); err != nil {
 				return err

@@ -1,6 +1,7 @@
 package seal
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -53,31 +54,56 @@ func CreateFile(path string) (*Keyring, error) {
 	return k, syncFolder(path)
 }
 
-// ReplaceFile replaces the key file at path by k atomically, and keeps its mode, owner and group. k must be derived from the keyring
-// in the file by Add, Announce, Promote or Retire, or values that the old keys sealed are lost.
-func (k *Keyring) ReplaceFile(path string) error {
-	if _, err := LoadFile(path); err != nil {
-		return fmt.Errorf("replacing keys: %w", err)
-	}
-	before, err := os.Stat(path)
-	if err != nil {
-		return fmt.Errorf("replacing keys: %w", err)
-	}
-	next := path + ".next"
-	if err := k.writeNew(next); err != nil {
+// ErrChanged is returned by ReplaceFile for a file that another process has changed meanwhile.
+var ErrChanged = errors.New("another process changed it meanwhile; run the command again")
+
+// ReplaceFile replaces the key file at path by k atomically, and keeps its mode, owner and group. k must be derived from before by
+// Add, Announce, Promote or Retire. When the file has other keys than before, ReplaceFile changes nothing and returns ErrChanged:
+// what they sealed would be lost.
+func (k *Keyring) ReplaceFile(path string, before *Keyring) error {
+	if err := k.replaceFile(path, before); err != nil {
 		return fmt.Errorf("replacing the key file: %w", err)
 	}
-	err = keepOwner(next, before)
-	if err == nil {
-		err = os.Chmod(next, before.Mode().Perm())
-	}
-	if err == nil {
-		err = os.Rename(next, path)
-	}
-	if err != nil {
-		return errors.Join(fmt.Errorf("replacing the key file: %w", err), os.Remove(next))
-	}
 	return syncFolder(path)
+}
+
+func (k *Keyring) replaceFile(path string, before *Keyring) (err error) {
+	next := path + ".next" // only one process at a time can create it
+	switch err := k.writeNew(next); {
+	case errors.Is(err, fs.ErrExist):
+		return fmt.Errorf("%w; if no other connector rekey runs, an earlier one was killed: remove this file", err)
+	case err != nil:
+		return err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, os.Remove(next))
+		}
+	}()
+	present, err := LoadFile(path)
+	if err != nil {
+		return err
+	}
+	if !present.equals(before) {
+		return ErrChanged
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	if err := keepOwner(next, info); err != nil {
+		return err
+	}
+	if err := os.Chmod(next, info.Mode().Perm()); err != nil {
+		return err
+	}
+	return os.Rename(next, path)
+}
+
+// equals reports whether two keyrings have the same keys, of which the same one seals.
+func (k *Keyring) equals(other *Keyring) bool {
+	var own, others bytes.Buffer
+	return k.Write(&own) == nil && other.Write(&others) == nil && bytes.Equal(own.Bytes(), others.Bytes())
 }
 
 func (k *Keyring) writeNew(path string) error {

@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -96,7 +97,7 @@ func TestReplaceFile_KeepsTheGroupThatReadsIt(t *testing.T) {
 	if err != nil {
 		t.Fatalf("Add() = _, %v", err)
 	}
-	if err := next.ReplaceFile(path); err != nil {
+	if err := next.ReplaceFile(path, k); err != nil {
 		t.Fatalf("ReplaceFile() = %v", err)
 	}
 	info, err := os.Stat(path)
@@ -122,7 +123,7 @@ func TestReplaceFile_KeepsItsModeAndLeavesNothingElse(t *testing.T) {
 	if err := os.Chmod(path, 0o640); err != nil {
 		t.Fatalf("Chmod() = %v", err)
 	}
-	if err := next.ReplaceFile(path); err != nil {
+	if err := next.ReplaceFile(path, k); err != nil {
 		t.Fatalf("ReplaceFile() = %v", err)
 	}
 	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o640 {
@@ -135,13 +136,46 @@ func TestReplaceFile_KeepsItsModeAndLeavesNothingElse(t *testing.T) {
 	if files, err := os.ReadDir(folder); err != nil || len(files) != 1 {
 		t.Errorf("ReplaceFile() leaves %d files, %v, want one", len(files), err)
 	}
-	if err := next.ReplaceFile(filepath.Join(folder, "another.json")); !errors.Is(err, fs.ErrNotExist) {
+	if err := next.ReplaceFile(filepath.Join(folder, "another.json"), k); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("ReplaceFile() of a missing file = %v, want %v", err, fs.ErrNotExist)
 	}
 	if err := os.WriteFile(path+".next", nil, 0o600); err != nil {
 		t.Fatalf("WriteFile() = %v", err)
 	}
-	if err := k.ReplaceFile(path); err == nil {
-		t.Error("ReplaceFile() beside a leftover file = nil, want an error")
+	if err := next.ReplaceFile(path, next); err == nil || !strings.Contains(err.Error(), "remove this file") {
+		t.Errorf("ReplaceFile() beside a leftover file = %v, want an error that says what to do", err)
+	}
+}
+
+// TestReplaceFile_RefusesAFileThatChanged: two commands that add a key at once must not lose the key of one of them, which may
+// already seal.
+func TestReplaceFile_RefusesAFileThatChanged(t *testing.T) {
+	folder := t.TempDir()
+	path := filepath.Join(folder, "keys.json")
+	k, err := seal.CreateFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	one, err1 := k.Add()
+	other, err2 := k.Announce()
+	if err := errors.Join(err1, err2, one.ReplaceFile(path, k)); err != nil {
+		t.Fatal(err)
+	}
+	if err := other.ReplaceFile(path, k); !errors.Is(err, seal.ErrChanged) {
+		t.Errorf("ReplaceFile() after another change = %v, want %v", err, seal.ErrChanged)
+	}
+	loaded, err := seal.LoadFile(path)
+	if err != nil || !slices.Equal(loaded.Keys(), one.Keys()) || loaded.Primary() != one.Primary() {
+		t.Errorf("LoadFile() = %v, %v, want the keys of the first change", loaded.Keys(), err)
+	}
+	if files, err := os.ReadDir(folder); err != nil || len(files) != 1 {
+		t.Errorf("ReplaceFile() leaves %d files, %v, want one", len(files), err)
+	}
+	announced, err := loaded.Announce()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := announced.ReplaceFile(path, one); err != nil {
+		t.Errorf("ReplaceFile() of a keyring derived from what the file has = %v", err)
 	}
 }
