@@ -128,10 +128,11 @@ func (e *Error) Retryable() bool { return e.Kind() == Transient || e.Code == Too
 // Fill replaces every __name__ in text by params[name] and leaves names without a param as they are. The platform's own
 // translations use the same form (docs/reference/aps-ui.md §2.7).
 func Fill(text string, params map[string]string) string {
+	pairs := make([]string, 0, 2*len(params))
 	for name, value := range params {
-		text = strings.ReplaceAll(text, "__"+name+"__", value)
+		pairs = append(pairs, "__"+name+"__", value)
 	}
-	return text
+	return strings.NewReplacer(pairs...).Replace(text) // at once: a value may contain the name of another one
 }
 
 type referenceKey struct{}

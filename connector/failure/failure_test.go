@@ -97,3 +97,13 @@ func TestNew_PanicsOnOddParams(t *testing.T) {
 	odd := []string{"name"}
 	failure.New(failure.NotFound, odd...)
 }
+
+// TestFill_ReplacesNothingInsideAValue: a value may be a name that somebody chose.
+func TestFill_ReplacesNothingInsideAValue(t *testing.T) {
+	params := map[string]string{"name": "__date__ of __account__", "date": "today __name__", "account": "7"}
+	for range 20 { // in whatever order the params come
+		if got, want := failure.Fill("__name__ (__account__): __date__, __else__", params), "__date__ of __account__ (7): today __name__, __else__"; got != want {
+			t.Fatalf("Fill() = %q, want %q", got, want)
+		}
+	}
+}
