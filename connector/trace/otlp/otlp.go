@@ -176,6 +176,9 @@ func (c *client) post(ctx context.Context, body []byte) (again bool, wait time.D
 		request.Header.Set("Content-Encoding", "gzip")
 	}
 	answer, err := c.http.Do(request)
+	if wrapped, ok := errors.AsType[*url.Error](err); ok {
+		err = wrapped.Err // without the address, which may contain a key
+	}
 	if err != nil {
 		return true, 0, err
 	}

@@ -267,3 +267,25 @@ func TestStart_WithoutAProviderDoesNothing(t *testing.T) {
 		t.Error("the context changed, want none of it")
 	}
 }
+
+// TestUpload_ErrorsHaveNoAddress: the address may contain a key.
+func TestUpload_ErrorsHaveNoAddress(t *testing.T) {
+	closed := newCollector(t)
+	closed.Close()
+	var log strings.Builder
+	provider, err := otlp.New(otlp.Config{
+		Endpoint: closed.URL + "/v1/traces?key=canary-of-an-address", Log: slog.New(slog.NewTextHandler(&log, nil)),
+		Wait: func(context.Context, time.Duration) error { return nil },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, span := trace.Root(trace.With(t.Context(), provider), "renewal")
+	span.End(nil)
+	if err := provider.Shutdown(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := log.String(); !strings.Contains(got, "traces were not delivered") || !strings.Contains(got, "connection refused") || strings.Contains(got, "canary") {
+		t.Errorf("the log has %q, want why the spans were not delivered, without the address", got)
+	}
+}
