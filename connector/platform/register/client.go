@@ -129,10 +129,30 @@ func (c *client) send(req *http.Request) (int, []byte, error) {
 	return resp.StatusCode, body, nil
 }
 
+// leastLine is the length, in characters, of the shortest line of a credential that is removed: shorter ones are of many texts.
+const leastLine = 6
+
+// sentCredentials returns the lines of the credentials among the settings that we send.
+func (c *client) sentCredentials() []secret.Text {
+	var lines []secret.Text
+	for name, value := range c.cfg.Settings {
+		text, ok := value.(string)
+		if name = strings.ToLower(name); !ok || !strings.Contains(name, "secret") && !strings.Contains(name, "certificate") {
+			continue
+		}
+		for line := range strings.Lines(text) {
+			if line = strings.TrimSpace(line); len(line) >= leastLine {
+				lines = append(lines, secret.New(line))
+			}
+		}
+	}
+	return lines
+}
+
 // refused returns a refusal with the platform's message. It removes secrets, because a platform may repeat what we
 // sent.
 func (c *client) refused(message string) error {
-	for _, s := range []secret.Text{c.cfg.Secret, c.cfg.Password, c.token} {
+	for _, s := range append(c.sentCredentials(), c.cfg.Secret, c.cfg.Password, c.token) {
 		if !s.Empty() {
 			message = strings.ReplaceAll(message, s.Reveal(), s.String())
 		}

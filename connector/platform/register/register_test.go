@@ -29,6 +29,7 @@ import (
 const (
 	canarySecret   = "canary-shared-secret"
 	canaryPassword = "canary-password"
+	canaryClient   = "canary-client-secret"
 )
 
 func release(t *testing.T, release string) *pack.Package {
@@ -87,7 +88,7 @@ func newHarness(t *testing.T) *harness {
 		}
 		if s.refuse.Load() && r.Method == http.MethodPost {
 			w.WriteHeader(http.StatusConflict)
-			_, _ = io.WriteString(w, `{"message":"The connector says `+canarySecret+` no."}`)
+			_, _ = io.WriteString(w, `{"message":"The connector says `+canarySecret+` no to `+canaryClient+`."}`)
 			return
 		}
 		_, _ = io.WriteString(w, "{}")
@@ -100,7 +101,7 @@ func newHarness(t *testing.T) *harness {
 	user, password := p.Admin()
 	s.cfg = register.Config{
 		Operations: p.URL(), User: user, Password: password, Controller: p.URL() + "/", HTTP: client, Package: release(t, "1"),
-		Endpoint: connector.URL + "/aps/", Key: "azp", Secret: secret.New(canarySecret), Settings: map[string]any{"cloud": "global"},
+		Endpoint: connector.URL + "/aps/", Key: "azp", Secret: secret.New(canarySecret), Settings: map[string]any{"cloud": "global", "applicationSecret": canaryClient},
 		Progress: func(line string) { s.lines = append(s.lines, line) },
 		Wait:     func(context.Context, time.Duration) error { return nil },
 	}
@@ -259,7 +260,7 @@ func TestRegister_RepeatedAfterInterruption(t *testing.T) {
 	s := newHarness(t)
 	s.refuse.Store(true)
 	_, err := register.Register(t.Context(), s.cfg)
-	if !failure.Is(err, failure.PlatformRefused) || !strings.Contains(err.Error(), "creating the instance") || !strings.Contains(err.Error(), "The connector says [redacted] no.") {
+	if !failure.Is(err, failure.PlatformRefused) || !strings.Contains(err.Error(), "creating the instance") || !strings.Contains(err.Error(), "The connector says [redacted] no to [redacted].") {
 		t.Errorf("Register() = %v, want the step and the platform's message, without the secret", err)
 	}
 	s.refuse.Store(false)
