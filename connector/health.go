@@ -35,7 +35,7 @@ func (h healthCommand) Run(c *console) error {
 	if h.Live {
 		path = "/healthz"
 	}
-	client, err := httpclient.New(httpclient.Config{Timeout: h.Timeout})
+	client, err := httpclient.New(httpclient.Config{Timeout: h.Timeout, Direct: true}) // the connector is on this machine
 	if err != nil {
 		return err
 	}

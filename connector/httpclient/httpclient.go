@@ -24,6 +24,9 @@ type Config struct {
 	// everything, including secrets. Use it only for a platform whose certificate cannot be pinned.
 	Insecure bool
 
+	// Direct connects without the proxy that the environment names (HTTP_PROXY, HTTPS_PROXY).
+	Direct bool
+
 	// PingAfter is how long an HTTP/2 connection may be silent before the client asks whether its peer is still there, and
 	// PingTimeout is how long the answer may take. Without one, the connection is closed and its requests fail, so that the
 	// next request opens another: a connection that the network dropped would otherwise be used for minutes, and every
@@ -113,6 +116,9 @@ func newTransport(cfg Config) *http.Transport {
 	t := http.DefaultTransport.(*http.Transport).Clone()
 	t.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: cfg.RootCAs, InsecureSkipVerify: cfg.Insecure}
 	t.MaxIdleConnsPerHost = 16
+	if cfg.Direct {
+		t.Proxy = nil
+	}
 	t.HTTP2 = &http.HTTP2Config{
 		SendPingTimeout: cmp.Or(cfg.PingAfter, defaultPingAfter), PingTimeout: cmp.Or(cfg.PingTimeout, defaultPingTimeout),
 	}

@@ -190,3 +190,16 @@ func TestNew_ReplacesDroppedConnections(t *testing.T) {
 		})
 	}
 }
+
+// TestNew_DirectUsesNoProxy: a program on this machine is not beyond the proxy that the environment names.
+func TestNew_DirectUsesNoProxy(t *testing.T) {
+	for direct, want := range map[bool]bool{true: false, false: true} {
+		client, err := httpclient.New(httpclient.Config{Timeout: time.Second, Direct: direct})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := httpclient.Network(client).Proxy != nil; got != want {
+			t.Errorf("with Direct %t, New() asks for a proxy: %t, want %t", direct, got, want)
+		}
+	}
+}
