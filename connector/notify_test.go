@@ -69,7 +69,7 @@ func TestNotify_WebhookHasTheProvidersLanguage(t *testing.T) {
 	defer hook.Close()
 	services := d.services()
 	defer services.Close()
-	cfg := config.Notify{Panel: true, Webhook: config.Webhook{URL: hook.URL, Secret: secret.New(d.hide())}}
+	cfg := config.Notify{Panel: true, Webhook: config.Webhook{URL: secret.New(hook.URL), Secret: secret.New(d.hide())}}
 	alarm := notify.Notice{
 		ID: "n-1", At: time.Now(), Kind: notify.Alarm, InstanceKey: d.world.Key, TenantID: d.tenant(), Name: "Alpine Cloud",
 		AccountID: d.world.TenantOf(world.Rita).AccountID, State: token.StateActionRequired, Reason: &failure.Record{Code: failure.GrantRevoked},

@@ -41,12 +41,12 @@ func (s *Services) Channels(cfg config.Notify, now func() time.Time) ([]notify.C
 	if err != nil {
 		return nil, err
 	}
-	if cfg.Webhook.URL != "" {
+	if !cfg.Webhook.URL.Empty() {
 		connections, err := httpclient.New(httpclient.Config{Timeout: noticeTimeout, RootCAs: roots})
 		if err != nil {
 			return nil, err
 		}
-		hook, err := webhook.New(webhook.Config{URL: cfg.Webhook.URL, Secret: cfg.Webhook.Secret, Words: message.WordsOf(cfg.Language), HTTP: connections, Now: now})
+		hook, err := webhook.New(webhook.Config{URL: cfg.Webhook.URL.Reveal(), Secret: cfg.Webhook.Secret, Words: message.WordsOf(cfg.Language), HTTP: connections, Now: now})
 		if err != nil {
 			return nil, err
 		}

@@ -44,9 +44,9 @@ type Notify struct {
 
 // Webhook configures a URL that receives notices as JSON, signed according to Standard Webhooks.
 type Webhook struct {
-	// URL is where notices are posted, for example https://alerts.example.com/connector. Plain http only on this machine.
-	// Default: none, no webhook.
-	URL string `yaml:"url"`
+	// URL is where notices are posted, for example https://alerts.example.com/connector. Plain http only on this machine. Many
+	// receivers know their senders by its path, so it is not shown. Default: none, no webhook.
+	URL secret.Text `yaml:"url"`
 	// Secret signs the notices; at least 16 characters. After the prefix whsec_ it is in base64. A URL requires either
 	// Secret or SecretFile; Load reads SecretFile into this field.
 	Secret secret.Text `yaml:"secret"`
@@ -187,14 +187,14 @@ func (c *checker) webhook() {
 	if c.failed(key) {
 		return
 	}
-	if w.URL == "" {
+	if w.URL.Empty() {
 		if !w.Secret.Empty() {
 			c.problem(key+".url", "missing although a secret is set")
 		}
 		return
 	}
-	if problem := addressProblem(w.URL); problem != "" {
-		c.badAddress(key+".url", w.URL, problem)
+	if problem := addressProblem(w.URL.Reveal()); problem != "" {
+		c.problem(key+".url", "%s", problem) // the address may be a secret
 	}
 	switch text := w.Secret.Reveal(); {
 	case text == "":

@@ -30,7 +30,7 @@ func (c Config) Shared() map[string]secret.Text {
 		"clouds": c.Clouds, "platform.insecure": c.Platform.Insecure, "platform.periodicTask": c.Platform.PeriodicTask,
 		"platform.accountEvents": c.Platform.AccountEvents, "renewal.every": c.Renewal.Every, "renewal.jitter": c.Renewal.Jitter, "renewal.lease": c.Renewal.Lease,
 		"limits": c.Limits, "retention.events": c.Retention.Events,
-		"notify.panel": c.Notify.Panel, "notify.escalateAfter": c.Notify.EscalateAfter, "notify.webhook.url": c.Notify.Webhook.URL,
+		"notify.panel": c.Notify.Panel, "notify.escalateAfter": c.Notify.EscalateAfter, "notify.webhook.url": c.Notify.Webhook.URL.Reveal(),
 		"notify.chat.format": c.Notify.Chat.Format, "notify.chat.language": c.Notify.Chat.Language, "notify.mail.server": c.Notify.Mail.Server,
 		"notify.mail.from": c.Notify.Mail.From, "notify.mail.to": c.Notify.Mail.To, "notify.mail.language": c.Notify.Mail.Language,
 	} {

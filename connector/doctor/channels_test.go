@@ -26,7 +26,7 @@ func TestExamine_Channels(t *testing.T) {
 	secrets := secret.New("a-secret-of-the-webhook")
 	mails := config.Mail{Server: "127.0.0.1:1", Encryption: config.MailOff, From: "a@example.com", To: []string{"b@example.com"}, Language: "en"}
 	cfg.Notify = config.Notify{
-		Webhook: config.Webhook{URL: answering.URL + "/" + canary, Secret: secrets},
+		Webhook: config.Webhook{URL: secret.New(answering.URL + "/" + canary), Secret: secrets},
 		Chat:    config.Chat{URL: secret.New("http://127.0.0.1:1/" + canary), Format: "slack", Language: "en"},
 		Mail:    mails,
 	}
