@@ -98,6 +98,7 @@ type App struct {
 	cfg      config.Config
 	now      func() time.Time
 	log      *slog.Logger
+	version  string
 	traces   trace.Provider // nil: none
 	registry *prometheus.Registry
 	services *Services // nil until they are open
@@ -123,7 +124,7 @@ type App struct {
 // nothing open.
 func New(ctx context.Context, cfg config.Config, opts Options) (*App, error) {
 	opts = opts.withDefaults()
-	a := &App{cfg: cfg, now: opts.Now, log: opts.Log, traces: opts.Traces, registry: prometheus.NewRegistry(), renewal: newTrigger(), fatal: make(chan error, 1), hurry: make(chan struct{})}
+	a := &App{cfg: cfg, now: opts.Now, log: opts.Log, version: opts.Version, traces: opts.Traces, registry: prometheus.NewRegistry(), renewal: newTrigger(), fatal: make(chan error, 1), hurry: make(chan struct{})}
 	if err := a.build(ctx, opts); err != nil {
 		return nil, errors.Join(err, a.close())
 	}

@@ -49,7 +49,7 @@ database: {path: `+f.file+`}
 		"CONNECTOR_KEYS__RING=" + ring.String(), "CONNECTOR_INSTANCES__0__KEY=key-1", "CONNECTOR_INSTANCES__0__SECRET=" + random.Token(),
 	})
 	f.must(err)
-	f.App, err = app.New(t.Context(), cfg, app.Options{Log: slog.New(slog.NewTextHandler(&f.log, nil))})
+	f.App, err = app.New(t.Context(), cfg, app.Options{Log: slog.New(slog.NewTextHandler(&f.log, nil)), Version: "v1.2.3"})
 	f.must(err)
 	t.Cleanup(func() {
 		if err := app.CloseApp(f.App); err != nil {

@@ -32,6 +32,9 @@ func SetSkew(ctx context.Context, a *App, skew clock.Skew) {
 	a.clock.skew(ctx)
 }
 
+// CheckIntegrity covers events and looks for altered rows, unless another replica does it.
+func CheckIntegrity(ctx context.Context, a *App) error { return a.integrity.run(ctx) }
+
 // Purge runs the hourly purge, and CloseApp releases what New opened.
 var (
 	Purge    = (*App).purge

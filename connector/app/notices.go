@@ -25,9 +25,10 @@ func (a *App) newNotices() (*notify.Service, error) {
 	if err != nil {
 		return nil, err
 	}
+	observe := a.noticeObserver(channels)
 	return notify.New(notify.Config{
 		Store: a.services.Store, Statuses: a.services.Tokens, Relationships: a.services.Tokens, Platform: a.services.platform, Properties: token.Status.Properties, Channels: channels,
-		EscalateAfter: a.cfg.Notify.EscalateAfter, Digest: a.cfg.Notify.Mail.Digest, PerHour: a.cfg.Notify.Mail.PerHour, Now: a.now, Skew: a.clock.skew, Observe: a.noticeObserver(), Log: a.component("notify"),
+		EscalateAfter: a.cfg.Notify.EscalateAfter, Digest: a.cfg.Notify.Mail.Digest, PerHour: a.cfg.Notify.Mail.PerHour, Now: a.now, Skew: a.clock.skew, Observe: observe, Log: a.component("notify"),
 	})
 }
 
@@ -92,11 +93,20 @@ func mailConfig(from config.Mail, into mail.Config) mail.Config {
 }
 
 // noticeObserver counts what is pushed and sent. Its labels never hold a tenant's data.
-func (a *App) noticeObserver() func(channel, result string) {
+func (a *App) noticeObserver(channels []notify.Channel) func(channel, result string) {
 	attempts := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "connector_notices_total",
 		Help: "Attempts to push a status to a platform (push) and to send a notice (panel, webhook, chat, mail, mail_reseller) by their result: ok, failed or given_up.",
 	}, []string{"channel", "result"})
 	a.registry.MustRegister(attempts)
+	names := []string{notify.Pushing}
+	for _, channel := range channels {
+		names = append(names, channel.Name())
+	}
+	for _, name := range names { // the first notice that is given up must show as an increase
+		for _, result := range notify.Results() {
+			attempts.WithLabelValues(name, result)
+		}
+	}
 	return func(channel, result string) { attempts.WithLabelValues(channel, result).Inc() }
 }

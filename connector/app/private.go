@@ -70,11 +70,13 @@ func (a *App) actions() func(audit.Action, string) {
 	} {
 		actions.WithLabelValues(string(action), audit.OK, "")
 	}
-	// The first failure of any kind must show as an increase.
+	// The first failure of any kind must show as an increase, of those that alerts wait for.
 	for _, code := range failure.Codes() {
 		switch code.Kind() {
 		case failure.SignIn, failure.Configuration, failure.Transient, failure.Internal:
-			actions.WithLabelValues(string(audit.GrantRenewed), string(code), string(code.Kind()))
+			for _, action := range []audit.Action{audit.GrantRenewed, audit.TokenLent} {
+				actions.WithLabelValues(string(action), string(code), string(code.Kind()))
+			}
 		}
 	}
 	return func(action audit.Action, result string) {

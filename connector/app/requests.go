@@ -38,7 +38,8 @@ func (a *App) refusals() (refused func(limit.Name), observeClaim func(result str
 func usualStatuses() []int {
 	return []int{
 		http.StatusOK, http.StatusCreated, http.StatusNoContent, http.StatusFound, http.StatusSeeOther, http.StatusBadRequest, http.StatusUnauthorized,
-		http.StatusForbidden, http.StatusNotFound, http.StatusConflict, http.StatusTooManyRequests, http.StatusInternalServerError, http.StatusServiceUnavailable,
+		http.StatusForbidden, http.StatusNotFound, http.StatusConflict, http.StatusTooManyRequests, http.StatusInternalServerError, http.StatusBadGateway,
+		http.StatusServiceUnavailable, http.StatusGatewayTimeout,
 	}
 }
 

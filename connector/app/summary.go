@@ -54,7 +54,7 @@ func (a *App) newSummaryJob() *summaryJob {
 	j := &summaryJob{
 		tokens: a.services.Tokens, tenants: a.services.Tenants, ready: a.services.Store.Ready, instances: a.cfg.Instances, now: a.now,
 	}
-	a.registry.MustRegister(j, buildInfo())
+	a.registry.MustRegister(j, buildInfo(a.version))
 	return j
 }
 
@@ -210,11 +210,11 @@ func oneIf(yes bool) float64 {
 
 func unix(t time.Time) float64 { return float64(t.UnixMilli()) / 1000 }
 
-// buildInfo is a metric that says which program runs.
-func buildInfo() prometheus.Collector {
-	labels := prometheus.Labels{"version": "", "revision": "", "goversion": ""}
+// buildInfo is a metric that says which program runs. The build of a release knows its version, and not its revision.
+func buildInfo(version string) prometheus.Collector {
+	labels := prometheus.Labels{"version": version, "revision": "", "goversion": ""}
 	if info, ok := debug.ReadBuildInfo(); ok {
-		labels["version"], labels["goversion"] = info.Main.Version, info.GoVersion
+		labels["version"], labels["goversion"] = cmp.Or(version, info.Main.Version), info.GoVersion
 		for _, s := range info.Settings {
 			if s.Key == "vcs.revision" {
 				labels["revision"] = s.Value

@@ -50,3 +50,22 @@ func TestState_Fits(t *testing.T) {
 		t.Errorf("the state has %d bytes as JSON, %v, want at most %d", len(stored), err, length.Notices)
 	}
 }
+
+// TestSweep_CountsWhatItDrops: an alert tells of notices that nobody gets, also of those that made room for newer ones.
+func TestSweep_CountsWhatItDrops(t *testing.T) {
+	each(t, func(h *harness) {
+		h.sweep()
+		h.panel.fail(errDown)
+		h.mail.fail(errDown)
+		for range notify.MaxOutbox {
+			h.fails(token.StateActionRequired, failure.GrantRevoked)
+			h.sweep()
+			h.granted()
+			h.sweep()
+		}
+		notices := 2 * 2 * notify.MaxOutbox // an alarm and a recovery each time, by both channels
+		if dropped := h.results["panel given_up"] + h.results["mail given_up"]; dropped != notices-notify.MaxOutbox {
+			h.Errorf("%d notices are given up, want %d, which is all but %d: %v", dropped, notices-notify.MaxOutbox, notify.MaxOutbox, h.results)
+		}
+	})
+}

@@ -53,8 +53,9 @@ type harness struct {
 	pushed  []map[string]any
 	refused error // the error of PushTenant
 	ends    []token.RelationshipEnd
-	unread  error // the error of RelationshipEnds
-	reads   int   // of RelationshipEnds
+	unread  error          // the error of RelationshipEnds
+	reads   int            // of RelationshipEnds
+	results map[string]int // of attempts, by the channel and the result
 }
 
 // A channel records what it sends.
@@ -110,7 +111,7 @@ func summary(n notify.Notice) string {
 
 func newHarness(t *testing.T, st *store.Store) *harness {
 	t.Helper()
-	h := &harness{T: t, store: st, tenantID: random.ID(), panel: &channel{name: "panel"}, mail: &channel{name: "mail", audience: notify.Provider}, clock: start}
+	h := &harness{T: t, store: st, tenantID: random.ID(), panel: &channel{name: "panel"}, mail: &channel{name: "mail", audience: notify.Provider}, clock: start, results: map[string]int{}}
 	in := tenant.Instance{Key: instanceKey, ID: "aps-1", RootID: "root-1", CreatedAt: start, UpdatedAt: start}
 	h.must(st.SaveInstance(t.Context(), &in))
 	h.must(st.SaveTenant(t.Context(), &tenant.Tenant{
@@ -126,7 +127,7 @@ func (h *harness) replica(channels ...notify.Channel) *notify.Service {
 	h.Helper()
 	s, err := notify.New(notify.Config{
 		EscalateAfter: h.escalateAfter, Digest: h.digest, PerHour: h.perHour,
-		Store: h.store, Statuses: h, Relationships: h, Platform: h, Channels: channels, Now: h.now,
+		Store: h.store, Statuses: h, Relationships: h, Platform: h, Channels: channels, Now: h.now, Observe: h.observe,
 		Properties: func(s token.Status) map[string]any { return map[string]any{"tokenStatus": string(s.State)} },
 	})
 	h.must(err)
@@ -141,6 +142,12 @@ func (h *harness) restart() {
 		channels = append(channels, h.reseller)
 	}
 	h.service = h.replica(channels...)
+}
+
+func (h *harness) observe(channel, result string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.results[channel+" "+result]++
 }
 
 func (h *harness) must(err error) {

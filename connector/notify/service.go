@@ -111,8 +111,13 @@ const (
 	sent    = "ok"
 	failed  = "failed"
 	givenUp = "given_up"
-	pushing = "push"
 )
+
+// Results returns all results of attempts.
+func Results() []string { return []string{sent, failed, givenUp} }
+
+// Pushing is the name of the platform among the channels, for Observe.
+const Pushing = "push"
 
 // pushRetry returns the waits after consecutive failures to push. The last one repeats: the status on the platform must become
 // correct eventually.

@@ -217,9 +217,13 @@ func (s *Service) enqueue(state *State, about Notice, r reach, changes []change,
 		}
 		s.cfg.Log.Info("notice", "tenant", n.TenantID, "instance", n.InstanceKey, "notice", n.ID, "kind", n.Kind, "state", n.State)
 	}
-	if extra := len(state.Outbox) - maxOutbox; extra > 0 {
-		state.Outbox = slices.Delete(state.Outbox, 0, extra)
+	extra := max(len(state.Outbox)-maxOutbox, 0)
+	for _, d := range state.Outbox[:extra] {
+		s.cfg.Observe(d.Channel, givenUp)
+		s.cfg.Log.Error("notice given up: too many wait for this channel", "tenant", d.Notice.TenantID, "notice", d.Notice.ID, "channel", d.Channel,
+			"attempt", d.Retry.Attempts)
 	}
+	state.Outbox = slices.Delete(state.Outbox, 0, extra)
 }
 
 // push stores changed properties on the platform. A failure of the platform is retried, not returned.
@@ -239,12 +243,12 @@ func (s *Service) push(ctx context.Context, a *Announcement, in tenant.Instance,
 	if err := s.cfg.Platform.PushTenant(ctx, in, tenantID, properties); err != nil {
 		state.Push.Attempts++
 		state.Push.NotBefore = s.cfg.Now().Add(wait(pushRetry(), state.Push.Attempts))
-		s.cfg.Observe(pushing, failed)
+		s.cfg.Observe(Pushing, failed)
 		s.cfg.Log.WarnContext(ctx, "pushing the status failed", "tenant", tenantID, "attempt", state.Push.Attempts,
 			"reference", failure.Reference(ctx), "err", err)
 	} else {
 		state.Pushed, state.Push = string(wanted), Retry{}
-		s.cfg.Observe(pushing, sent)
+		s.cfg.Observe(Pushing, sent)
 	}
 	return s.save(ctx, *a)
 }
