@@ -72,7 +72,7 @@ func (s *Service) redeem(ctx context.Context, tenantID string, by audit.Actor, w
 	if err := s.redeemNow(ctx, r, by, why); err != nil {
 		return Status{}, err
 	}
-	return s.Status(ctx, r)
+	return s.Status(context.WithoutCancel(ctx), r) // the caller hears of a success, also one that stopped waiting meanwhile
 }
 
 // renewable returns the failure suspended for a tenant that is not renewed while its subscription is suspended.

@@ -114,3 +114,19 @@ func TestSweep_ReleasesAndLeasesAgainWhatWaitedTooLong(t *testing.T) {
 		}
 	}
 }
+
+// TestRenew_StoppedMeanwhileTellsOfItsSuccess: whoever ends a command, or a call, while Microsoft answers hears that the token was
+// renewed, which it was.
+func TestRenew_StoppedMeanwhileTellsOfItsSuccess(t *testing.T) {
+	h := newHarness(t, openStore(t))
+	h.consent(tenantID)
+	before := h.grant(token.Active).IssuedAt
+	h.advance(day)
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	s := h.replica(token.Config{Microsoft: &stoppable{h.microsoft, stop, func(ctx context.Context) error { return ctx.Err() }}})
+	status, err := s.Renew(ctx, tenantID, owner)
+	if after := h.grant(token.Active).IssuedAt; err != nil || !after.After(before) || !status.IssuedAt.Equal(after) {
+		t.Errorf("Renew() that was stopped = a token of %s, %v, want that of %s, which is stored", status.IssuedAt, err, after)
+	}
+}
