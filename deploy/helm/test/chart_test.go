@@ -254,6 +254,26 @@ func TestChart_ListenersForClients(t *testing.T) {
 	}
 }
 
+// TestChart_AnEmptyListOfPeersAdmitsNobody: to Kubernetes it would admit everyone, to the metrics without access control, too.
+func TestChart_AnEmptyListOfPeersAdmitsNobody(t *testing.T) {
+	config := maps.Clone(configuration)
+	config["api"] = map[string]any{"publicURL": "https://tokens.example.com", "trustedProxies": []any{"10.0.0.0/8"}}
+	all, err := render(t, map[string]any{
+		"config": config, "services": map[string]any{"api": map[string]any{"enabled": true}},
+		"networkPolicy": map[string]any{"metricsFrom": []any{}, "clientsFrom": []any{}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, rule := range all["NetworkPolicy apc"].(*networkingv1.NetworkPolicy).Spec.Ingress {
+		for _, p := range rule.Ports {
+			if name := p.Port.StrVal; name != "hooks" && name != "onboarding" {
+				t.Errorf("the policy admits %+v to the port %s, want nobody", rule.From, name)
+			}
+		}
+	}
+}
+
 // has reports whether the replicas have a port with a name, and an environment variable.
 func has(all objects, port, variable string) bool {
 	c := all["Deployment apc"].(*appsv1.Deployment).Spec.Template.Spec.Containers[0]
