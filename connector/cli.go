@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"reflect"
 
 	"github.com/alecthomas/kong"
 
@@ -39,11 +40,12 @@ type commands struct {
 	Version    versionCommand    `cmd:"" help:"Print the version."`
 }
 
-// A console is what commands get from main: a context that ends when they must stop, and their output.
+// A console is what commands get from main: a context that ends when they must stop, and their input and output.
 type console struct {
 	ctx    context.Context
-	stdout io.Writer
-	stderr io.Writer
+	stdin  io.Reader
+	stdout io.Writer // a screen
+	stderr io.Writer // a screen
 }
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
@@ -60,7 +62,78 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("%w; connector --help lists the commands, connector COMMAND --help the flags of one", err)
 	}
-	return parsed.Run(&console{ctx, stdout, stderr})
+	if err := nothingEmpty(parsed); err != nil {
+		return err
+	}
+	return parsed.Run(&console{ctx, os.Stdin, screen{stdout}, screen{stderr}})
+}
+
+// nothingEmpty refuses an argument that is there and empty, such as a variable of a script that was never set. Left out, most
+// arguments stand for everything: the command would remove all keys, or all tenants, instead of the one that was meant.
+func nothingEmpty(parsed *kong.Context) error {
+	for _, p := range parsed.Path {
+		name, value := "", (*kong.Value)(nil)
+		switch {
+		case p.Resolved:
+		case p.Flag != nil:
+			name, value = "--"+p.Flag.Name, p.Flag.Value
+		case p.Positional != nil:
+			name, value = "the argument "+p.Positional.Name, p.Positional
+		}
+		if value != nil && empty(value.Target) {
+			return fmt.Errorf("%s is empty; give it a value, or leave it out", name)
+		}
+	}
+	return nil
+}
+
+// empty reports whether an argument has no value, or one of its values is empty.
+func empty(value reflect.Value) bool {
+	switch value.Kind() {
+	case reflect.String:
+		return value.Len() == 0
+	case reflect.Slice:
+		for i := range value.Len() {
+			if empty(value.Index(i)) {
+				return true
+			}
+		}
+		return value.Len() == 0
+	default:
+		return false
+	}
+}
+
+// input reads a file, or standard input for "-", of at most so many MiB. It ends with the command, also while nothing comes.
+func (c *console) input(path string, mebibytes int64) ([]byte, error) {
+	type content struct {
+		text []byte
+		err  error
+	}
+	read := make(chan content, 1)
+	go func() {
+		from := c.stdin
+		if path != "-" {
+			file, err := os.Open(path)
+			if err != nil {
+				read <- content{nil, err}
+				return
+			}
+			defer file.Close()
+			from = file
+		}
+		text, err := io.ReadAll(io.LimitReader(from, mebibytes<<20+1))
+		read <- content{text, err}
+	}()
+	select {
+	case <-c.ctx.Done():
+		return nil, c.ctx.Err()
+	case got := <-read:
+		if got.err == nil && int64(len(got.text)) > mebibytes<<20 {
+			got.err = fmt.Errorf("it is larger than %d MiB", mebibytes)
+		}
+		return got.text, got.err
+	}
 }
 
 // configFile is the flag of the commands that read the configuration.

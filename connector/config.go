@@ -27,7 +27,7 @@ type configExample struct{}
 
 // Run prints the example.
 func (configExample) Run(c *console) error {
-	_, err := c.stdout.Write(config.Example())
+	_, err := forPrograms(c.stdout).Write(config.Example())
 	return err
 }
 
@@ -39,7 +39,7 @@ func (f configShow) Run(c *console) error {
 	if err != nil {
 		return err
 	}
-	encoder := yaml.NewEncoder(c.stdout)
+	encoder := yaml.NewEncoder(forPrograms(c.stdout))
 	encoder.SetIndent(2)
 	if err := encoder.Encode(cfg); err != nil {
 		return fmt.Errorf("writing the configuration: %w", err)

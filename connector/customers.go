@@ -122,17 +122,15 @@ func (a customersConsent) all(c *console, s *app.Services, r tenant.Resolved) er
 	waiting := slices.DeleteFunc(list.Customers, func(customer token.CustomerStatus) bool { return !customer.LacksConsent() })
 	failed := 0
 	for i, customer := range waiting {
-		if i > 0 {
-			if err := clock.Sleep(c.ctx, a.Pause); err != nil {
-				return fmt.Errorf("interrupted after %d of %d customers: %w", i, len(waiting), err)
-			}
+		if i > 0 && clock.Sleep(c.ctx, a.Pause) != nil || c.ctx.Err() != nil {
+			return fmt.Errorf("interrupted after %d of %d customers: %d consented, %d failed", i, len(waiting), i-failed, failed)
 		}
 		result := "consented"
 		if _, err := s.Tokens.ConsentCustomer(c.ctx, r, customer.Customer.DirectoryID, commandLine()); err != nil {
 			failed++
-			result = "failed: " + explained(err).Error()
+			result = "failed: " + oneLine(explained(err).Error())
 		}
-		fmt.Fprintf(c.stdout, "%d/%d %s %s\n", i+1, len(waiting), cmp.Or(customer.Name, customer.Customer.DirectoryID), result)
+		fmt.Fprintf(c.stdout, "%d/%d %s %s\n", i+1, len(waiting), harmless(cmp.Or(customer.Name, customer.Customer.DirectoryID)), result)
 	}
 	fmt.Fprintf(c.stdout, "%d consented, %d failed\n", len(waiting)-failed, failed)
 	if failed > 0 {

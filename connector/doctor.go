@@ -24,14 +24,14 @@ func (d doctorCommand) Run(c *console) error {
 		Tenant: d.Tenant,
 		OnFinding: func(f doctor.Finding) {
 			if !d.JSON {
-				fmt.Fprintln(c.stdout, f)
+				fmt.Fprintln(c.stdout, oneLine(f.String()))
 			}
 		},
 		Log: func(cfg config.Log) *slog.Logger {
 			if !d.Log {
 				return slog.New(slog.DiscardHandler)
 			}
-			return newLog(c.stderr, cfg)
+			return newLog(forPrograms(c.stderr), cfg)
 		},
 	})
 	if err != nil {
@@ -40,7 +40,7 @@ func (d doctorCommand) Run(c *console) error {
 	report := examiner.Examine(c.ctx)
 	failed := report.Count(doctor.Failed)
 	if d.JSON {
-		encoder := json.NewEncoder(c.stdout)
+		encoder := json.NewEncoder(forPrograms(c.stdout))
 		encoder.SetIndent("", "  ")
 		if err := encoder.Encode(report); err != nil {
 			return fmt.Errorf("writing the report: %w", err)

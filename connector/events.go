@@ -5,8 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"regexp"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"azure-partner-connector/connector/api"
@@ -50,33 +53,35 @@ func (e eventsList) Run(c *console) error {
 	})
 }
 
-// printTrail prints events of several tenants, newest first, and marks those that are not proven.
-func printTrail(c *console, events []store.FoundEvent) error {
+// printTrail prints events of several tenants, newest first.
+func printTrail(c *console, events []audit.FoundEvent) error {
 	if len(events) == 0 {
 		_, err := fmt.Fprintln(c.stdout, "there are no such events")
 		return err
 	}
+	return printEvents(c, events, []string{"TIME", "EVENT", "RESULT", "TENANT", "BY", "REFERENCE"}, func(e audit.Event) []string {
+		return []string{moment(e.At), string(e.Action), e.Result, cmp.Or(e.TenantID, e.InstanceKey), actorName(e.Actor), e.Reference}
+	})
+}
+
+// printEvents prints a table of events, and marks those that are not proven.
+func printEvents(c *console, events []audit.FoundEvent, header []string, cells func(audit.Event) []string) error {
 	unproven := 0
 	for _, e := range events {
 		if !e.Proven {
 			unproven++
 		}
 	}
-	header := []string{"TIME", "EVENT", "RESULT", "TENANT", "BY", "REFERENCE"}
 	if unproven > 0 {
 		header = append([]string{"INTEGRITY"}, header...)
 	}
 	table := newTable(header...)
 	for _, e := range events {
-		cells := []string{moment(e.At), string(e.Action), e.Result, cmp.Or(e.TenantID, e.InstanceKey), actorName(e.Actor), e.Reference}
+		row := cells(e.Event)
 		if unproven > 0 {
-			mark := ""
-			if !e.Proven {
-				mark = notProven
-			}
-			cells = append([]string{mark}, cells...)
+			row = append([]string{mark(e)}, row...)
 		}
-		table.add(cells...)
+		table.add(row...)
 	}
 	if err := table.print(c.stdout); err != nil || unproven == 0 {
 		return err
@@ -88,6 +93,13 @@ func printTrail(c *console, events []store.FoundEvent) error {
 
 // notProven marks an event of which nothing shows that the connector stored it like that.
 const notProven = "not proven"
+
+func mark(e audit.FoundEvent) string {
+	if e.Proven {
+		return ""
+	}
+	return notProven
+}
 
 func actorName(a audit.Actor) string { return cmp.Or(a.Name, a.ID, string(a.Kind)) }
 
@@ -118,7 +130,7 @@ type eventsExport struct {
 
 // Help implements kong.HelpProvider.
 func (eventsExport) Help() string {
-	return `One event a line, in the order in which checkpoints cover them, which is within a minute. At its end, and when it is interrupted, it prints on standard error the place to continue --after; no event is then missed and none comes twice.`
+	return `One event a line, in the order in which checkpoints cover them, which is within a minute. At its end, and when it is interrupted, it prints on standard error the place to continue --after; no event is then missed and none comes twice. Events that are not proven are marked.`
 }
 
 // exportPage is how many events are read at once.
@@ -140,9 +152,12 @@ func (e eventsExport) Run(c *console) error {
 	return withServices(c, e.configFile, func(s *app.Services) error {
 		defer func() { fmt.Fprintln(c.stderr, "continue with --after", after) }()
 		for {
-			events, next, err := s.Store.CoveredEvents(c.ctx, after, exportPage)
-			if c.ctx.Err() != nil {
-				return nil // interrupted, which is how following ends
+			events, next, err := s.Store.CoveredTrail(c.ctx, after, exportPage)
+			switch {
+			case c.ctx.Err() != nil && e.Follow:
+				return nil // which is how following ends
+			case c.ctx.Err() != nil:
+				return errors.New("interrupted before the last event")
 			}
 			if err != nil {
 				return err
@@ -168,12 +183,18 @@ func (e eventsExport) Run(c *console) error {
 }
 
 // write writes one event.
-func (e eventsExport) write(c *console, event audit.Event) error {
+func (e eventsExport) write(c *console, event audit.FoundEvent) error {
 	if e.JSONL {
-		return json.NewEncoder(c.stdout).Encode(api.EventDocument(event))
+		return json.NewEncoder(forPrograms(c.stdout)).Encode(api.EventDocument(event))
 	}
-	_, err := fmt.Fprintln(c.stdout, event.At.UTC().Format(time.RFC3339), event.Action, cmp.Or(event.Result, audit.OK), "tenant="+event.TenantID,
-		"by="+strconv.Quote(actorName(event.Actor)), "reference="+event.Reference)
+	line := []string{
+		event.At.UTC().Format(time.RFC3339), string(event.Action), cmp.Or(event.Result, audit.OK), "tenant=" + event.TenantID,
+		"by=" + strconv.Quote(actorName(event.Actor)), "reference=" + event.Reference,
+	}
+	if !event.Proven {
+		line = append(line, "integrity="+strconv.Quote(notProven))
+	}
+	_, err := fmt.Fprintln(c.stdout, harmless(strings.Join(line, " ")))
 	return err
 }
 
@@ -190,7 +211,7 @@ func (f findCommand) Run(c *console) error {
 		return errors.New("this is no reference: it has only letters, digits and hyphens")
 	}
 	return withServices(c, f.configFile, func(s *app.Services) error {
-		events, err := s.Store.SearchEvents(c.ctx, store.EventFilter{Reference: f.Reference}, exportPage)
+		events, err := s.Store.SearchEvents(c.ctx, store.EventFilter{Reference: f.Reference}, exportPage+1)
 		if err != nil {
 			return err
 		}
@@ -207,14 +228,24 @@ func (f findCommand) Run(c *console) error {
 		if len(events) == 0 {
 			return nil
 		}
-		if err := printTrail(c, events); err != nil {
+		more := len(events) > exportPage // such as those of connector tenants renew --all
+		events = events[:min(len(events), exportPage)]
+		if err := errors.Join(printTrail(c, events), printDetails(c, events)); err != nil || !more {
 			return err
 		}
-		for _, e := range events {
-			for name, value := range e.Details {
-				fmt.Fprintf(c.stdout, "%s %s: %s\n", e.Action, name, value)
+		_, err = fmt.Fprintf(c.stdout, "these are the latest %d events with this reference; connector events export has all\n", exportPage)
+		return err
+	})
+}
+
+// printDetails prints what else is stored of events, in the same order.
+func printDetails(c *console, events []audit.FoundEvent) error {
+	for _, e := range events {
+		for _, name := range slices.Sorted(maps.Keys(e.Details)) {
+			if _, err := fmt.Fprintf(c.stdout, "%s %s: %s\n", e.Action, harmless(name), harmless(e.Details[name])); err != nil {
+				return err
 			}
 		}
-		return nil
-	})
+	}
+	return nil
 }

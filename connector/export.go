@@ -61,7 +61,7 @@ func (e exportCommand) open(stdout io.Writer) (w io.Writer, done func(failed err
 		if isTerminal(stdout) {
 			return nil, nil, errors.New("standard output is a terminal: redirect it, or name a file")
 		}
-		return stdout, func(failed error) error { return failed }, nil
+		return forPrograms(stdout), func(failed error) error { return failed }, nil
 	}
 	file, err := os.OpenFile(filepath.Clean(e.Out), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
@@ -155,7 +155,7 @@ func (e exportCommand) lines(c *console, tenants []tenant.Resolved, do func(tena
 			refused++
 			line = "refused: " + explained(err).Error()
 		}
-		if _, err := fmt.Fprintf(w, "%d/%d %s (%s) %s\n", n+1, len(tenants), r.Tenant.Name, r.Tenant.ID, line); err != nil {
+		if _, err := fmt.Fprintf(w, "%d/%d %s (%s) %s\n", n+1, len(tenants), harmless(r.Tenant.Name), r.Tenant.ID, oneLine(line)); err != nil {
 			return err
 		}
 	}

@@ -29,8 +29,8 @@ const (
 	fromJSON      = "json"
 )
 
-// maxImport is the size, in bytes, of the largest file that is read.
-const maxImport = 64 << 20
+// maxImport is the size, in MiB, of the largest file that is read.
+const maxImport = 64
 
 type importCommand struct {
 	configFile
@@ -50,7 +50,7 @@ type found struct {
 
 // Run imports refresh tokens, one line each.
 func (i importCommand) Run(c *console) error {
-	all, err := i.read()
+	all, err := i.read(c)
 	if err != nil {
 		return err
 	}
@@ -72,7 +72,7 @@ func (i importCommand) Run(c *console) error {
 				refused++
 				line = "refused: " + explained(err).Error()
 			}
-			if _, err := fmt.Fprintf(c.stdout, "%d/%d %s %s\n", n+1, len(all), f.directory, line); err != nil {
+			if _, err := fmt.Fprintf(c.stdout, "%d/%d %s %s\n", n+1, len(all), harmless(f.directory), oneLine(line)); err != nil {
 				return err
 			}
 		}
@@ -165,14 +165,14 @@ func eachTenant(c *console, s *app.Services, fn func(tenant.Resolved)) error {
 }
 
 // read returns the refresh tokens in the order of their directories.
-func (i importCommand) read() ([]found, error) {
+func (i importCommand) read(c *console) ([]found, error) {
 	var all []found
 	var err error
 	if i.From == fromChaperone {
 		all, err = readChaperone(i.Path)
 	} else {
 		var text []byte
-		if text, err = readInput(i.Path); err == nil && i.From == fromCIPP {
+		if text, err = readInput(c, i.Path); err == nil && i.From == fromCIPP {
 			all, err = readCIPP(text)
 		} else if err == nil {
 			all, err = readJSON(text)
@@ -202,24 +202,8 @@ func (i importCommand) read() ([]found, error) {
 	return all, nil
 }
 
-func readInput(path string) ([]byte, error) {
-	input := io.Reader(os.Stdin)
-	if path != "-" {
-		file, err := os.Open(path)
-		if err != nil {
-			return nil, fmt.Errorf("reading what is imported: %w", err)
-		}
-		defer file.Close()
-		input = file
-	}
-	return readText(input)
-}
-
-func readText(input io.Reader) ([]byte, error) {
-	text, err := io.ReadAll(io.LimitReader(input, maxImport+1))
-	if err == nil && len(text) > maxImport {
-		err = errors.New("it is larger than 64 MiB")
-	}
+func readInput(c *console, path string) ([]byte, error) {
+	text, err := c.input(path, maxImport)
 	if err != nil {
 		return nil, fmt.Errorf("reading what is imported: %w", err)
 	}
@@ -282,7 +266,14 @@ func readWithin(root *os.Root, name string) ([]byte, error) {
 		return nil, fmt.Errorf("reading what is imported: %w", err)
 	}
 	defer file.Close()
-	return readText(file)
+	text, err := io.ReadAll(io.LimitReader(file, maxImport<<20+1))
+	if err == nil && len(text) > maxImport<<20 {
+		err = fmt.Errorf("%s is larger than %d MiB", name, maxImport)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading what is imported: %w", err)
+	}
+	return config.WithoutMark(text), nil
 }
 
 // readCIPP reads the secrets of CIPP's key vault: RefreshToken for TenantID, and one for each directly added tenant, named by the ID

@@ -44,11 +44,11 @@ func (a acceptController) Run(c *console) error {
 		if err != nil {
 			return err
 		}
-		fmt.Fprintln(c.stdout, "in use:", tenant.ControllerOf(in, listed))
+		fmt.Fprintln(c.stdout, "in use:", harmless(tenant.ControllerOf(in, listed)))
 		if in.NamedController == "" {
 			return errors.New("no call has named another address")
 		}
-		fmt.Fprintln(c.stdout, "named by a call:", in.NamedController)
+		fmt.Fprintln(c.stdout, "named by a call:", harmless(in.NamedController))
 		if len(listed) > 0 {
 			return fmt.Errorf("instances[%d].controllers lists what may be called; change the list instead", i)
 		}
@@ -81,8 +81,8 @@ func (l listInstances) Run(c *console) error {
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(c.stdout, "%s: root %s, package %s, installed %s, controller %s\n", in.Key, in.RootID, in.PackageVersion,
-				in.CreatedAt.Format(time.DateTime), tenant.ControllerOf(in, configured.Controllers))
+			fmt.Fprintf(c.stdout, "%s: root %s, package %s, installed %s, controller %s\n", in.Key, harmless(in.RootID), harmless(in.PackageVersion),
+				in.CreatedAt.Format(time.DateTime), harmless(tenant.ControllerOf(in, configured.Controllers)))
 			if err := listTenants(c, s, in.Key); err != nil {
 				return err
 			}
@@ -109,7 +109,7 @@ func listTenants(c *console, s *store.Store, key string) error {
 			with = "with a refresh token"
 		}
 		if !t.UnknownAt.IsZero() {
-			unknown = append(unknown, fmt.Sprintf("  not known to the platform since %s: tenant %s %q, account %s, %s", t.UnknownAt.Format(time.DateTime), t.ID, t.Name, t.AccountID, with))
+			unknown = append(unknown, fmt.Sprintf("  not known to the platform since %s: tenant %s %q, account %s, %s", t.UnknownAt.Format(time.DateTime), t.ID, t.Name, harmless(t.AccountID), with))
 		}
 	}
 	fmt.Fprintf(c.stdout, "  tenants: %d, refresh tokens: %d\n", len(tenants), tokens)
@@ -139,7 +139,7 @@ func (r removeInstance) Run(c *console) error {
 		if len(r.Tenant) > 0 {
 			return r.removeTenants(c, s)
 		}
-		fmt.Fprintf(c.stdout, "%s: root %s\n", in.Key, in.RootID)
+		fmt.Fprintf(c.stdout, "%s: root %s\n", in.Key, harmless(in.RootID))
 		if err := listTenants(c, s, r.Key); err != nil {
 			return err
 		}

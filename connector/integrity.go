@@ -145,10 +145,10 @@ func describe(c *console, row store.AlteredRow) {
 	}
 	fmt.Fprintln(c.stdout, name)
 	for _, column := range row.Columns {
-		fmt.Fprintf(c.stdout, "  %s is now %s\n", column.Name, column.Value)
+		fmt.Fprintf(c.stdout, "  %s is now %s\n", column.Name, harmless(column.Value))
 	}
 	for _, g := range row.Grants {
-		fmt.Fprintf(c.stdout, "  its %s grant was given to account %s of instance %s\n", g.Slot, g.AccountID, g.InstanceKey)
+		fmt.Fprintf(c.stdout, "  its %s grant was given to account %s of instance %s\n", g.Slot, harmless(g.AccountID), harmless(g.InstanceKey))
 	}
 }
 

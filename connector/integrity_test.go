@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -140,6 +141,60 @@ func TestEventsList_MarksWhatIsNotProven(t *testing.T) {
 		v.check("find of a changed event", v.run("find", "AAAA-1111", "--config", "connector.yaml"), 0, "not proven", "grant_absent")
 		v.check("events verify", v.run("events", "verify", "--config", "connector.yaml"), 1, "1 problem was found")
 	})
+}
+
+// TestEventsExport_MarksWhatIsNotProven changes a covered event, which is exported, and shown with its tenant.
+func TestEventsExport_MarksWhatIsNotProven(t *testing.T) {
+	v := newSealedDatabase(t, storetest.SQLite(t))
+	s := v.db.Open(t)
+	now := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+	v.must(s.SaveInstance(t.Context(), &tenant.Instance{Key: "key-1", ID: "id-1", RootID: "root-1", CreatedAt: now, UpdatedAt: now}))
+	of := tenant.Tenant{ID: random.ID(), InstanceKey: "key-1", Name: "Alpine Cloud", CreatedAt: now, UpdatedAt: now}
+	v.must(s.SaveTenant(t.Context(), &of))
+	for _, reference := range []string{"AAAA-1111", "AAAA-2222"} {
+		v.must(s.AppendEvent(t.Context(), audit.Event{ID: random.ID(), At: now, TenantID: of.ID, Action: audit.TokenLent, Result: audit.OK, Reference: reference}))
+	}
+	writeCheckpoints(v, s, now)
+	commands := [][]string{{"events", "export"}, {"events", "export", "--jsonl"}, {"tenants", "show", of.ID}, {"tenants", "show", of.ID, "--json"}}
+	marked := func(args []string) (of1, of2 bool) {
+		got := v.run(append(slices.Clone(args), "--config", "connector.yaml")...)
+		v.check(strings.Join(args, " "), got, 0, "AAAA-1111", "AAAA-2222")
+		text := got.stdout
+		if slices.Contains(args, "--json") { // one event is on several lines
+			text = strings.ReplaceAll(strings.ReplaceAll(text, "\n", " "), "{       \"id\"", "\n")
+		}
+		for line := range strings.Lines(text) {
+			mark := strings.Contains(line, "not proven") || strings.Contains(line, `"proven":false`) || strings.Contains(line, `"proven": false`)
+			of1, of2 = of1 || mark && strings.Contains(line, "AAAA-1111"), of2 || mark && strings.Contains(line, "AAAA-2222")
+		}
+		return of1, of2
+	}
+	for _, args := range commands {
+		if of1, of2 := marked(args); of1 || of2 {
+			t.Errorf("connector %s marks events that nobody changed", strings.Join(args, " "))
+		}
+	}
+	v.sql("UPDATE events SET result = 'grant_absent' WHERE reference = 'AAAA-1111'")
+	for _, args := range commands {
+		if of1, of2 := marked(args); !of1 || of2 {
+			t.Errorf("connector %s marks the changed event: %t, the other one: %t", strings.Join(args, " "), of1, of2)
+		}
+	}
+}
+
+// anEvent returns an event with a text in all that others choose.
+func anEvent(tenantID, text string, at time.Time) audit.Event {
+	return audit.Event{
+		ID: random.ID(), At: at, TenantID: tenantID, Action: audit.TokenLent, Result: audit.OK, Reference: "AAAA-1111",
+		Actor: audit.Actor{Kind: audit.Operator, ID: text, Name: text}, Details: map[string]string{"api": text},
+	}
+}
+
+// writeCheckpoints covers all events.
+func writeCheckpoints(v *sealedDatabase, s *store.Store, at time.Time) {
+	v.Helper()
+	_, err := s.WriteCheckpoints(v.Context(), at.Add(time.Hour), func(store.Checkpoint) {})
+	v.must(err)
 }
 
 func TestKeysAccept_RecordsTheKeysOfADamagedRecord(t *testing.T) {

@@ -14,7 +14,7 @@ func (m migrateCommand) Run(c *console) error {
 	if err != nil {
 		return err
 	}
-	if err := app.Migrate(c.ctx, cfg, app.Options{Log: newLog(c.stderr, cfg.Log)}); err != nil {
+	if err := app.Migrate(c.ctx, cfg, app.Options{Log: newLog(forPrograms(c.stderr), cfg.Log)}); err != nil {
 		return err
 	}
 	_, err = fmt.Fprintln(c.stdout, "the schema of the database is up to date")

@@ -63,7 +63,7 @@ func (n notifyTest) send(c *console, services *app.Services, cfg config.Config) 
 		}
 		if err != nil {
 			failed++
-			fmt.Fprintf(c.stdout, "%s: failed: %v\n", channel.Name(), err)
+			fmt.Fprintf(c.stdout, "%s: failed: %s\n", channel.Name(), oneLine(err.Error()))
 			continue
 		}
 		fmt.Fprintf(c.stdout, "%s: sent\n", channel.Name())

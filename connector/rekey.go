@@ -213,7 +213,7 @@ func withStore(c *console, cfg config.Config, keyring *seal.Keyring, use func(*s
 			return fmt.Errorf("opening the database: %w", err)
 		}
 	}
-	s, err := app.OpenStore(c.ctx, cfg, keyring, app.Options{Log: newLog(c.stderr, cfg.Log)})
+	s, err := app.OpenStore(c.ctx, cfg, keyring, app.Options{Log: newLog(forPrograms(c.stderr), cfg.Log)})
 	if err != nil {
 		return err
 	}

@@ -114,7 +114,7 @@ func warnOfPauses(ctx context.Context, w io.Writer, s *app.Services) error {
 
 func printPauses(w io.Writer, pauses []token.Pause) error {
 	for _, p := range pauses {
-		if _, err := fmt.Fprintf(w, "paused: renewals in %s until %s, by %s: %s\n", p.Scope(), moment(p.Until), p.By, cmp.Or(p.Reason, "no reason given")); err != nil {
+		if _, err := fmt.Fprintf(w, "paused: renewals in %s until %s, by %s: %s\n", p.Scope(), moment(p.Until), harmless(p.By), harmless(cmp.Or(p.Reason, "no reason given"))); err != nil {
 			return err
 		}
 	}

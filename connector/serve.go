@@ -28,7 +28,7 @@ func (s serveCommand) Run(c *console) error {
 	if err != nil && cfg.Log.Format == "" {
 		return err // the file cannot be read, so nothing is known of its log
 	}
-	log := newLog(c.stderr, cfg.Log)
+	log := newLog(forPrograms(c.stderr), cfg.Log)
 	if err != nil {
 		return cannotStart(log, err)
 	}

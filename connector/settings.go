@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -19,8 +18,8 @@ import (
 	"azure-partner-connector/connector/tenant"
 )
 
-// maxSettings is the size, in bytes, of the largest file of settings that is read.
-const maxSettings = 16 << 20
+// maxSettings is the size, in MiB, of the largest file of settings that is read.
+const maxSettings = 16
 
 // settingsFile are the flags of the commands that change settings by a file.
 type settingsFile struct {
@@ -49,22 +48,10 @@ type newCredential struct {
 }
 
 // read returns what the file says. Its errors name lines and never quote the file, which contains secrets.
-func (f settingsFile) read() ([]applicationSettings, error) {
-	from := io.Reader(os.Stdin)
-	if f.File != "-" {
-		file, err := os.Open(f.File)
-		if err != nil {
-			return nil, fmt.Errorf("reading the settings: %w", err)
-		}
-		defer file.Close()
-		from = file
-	}
-	content, err := io.ReadAll(io.LimitReader(from, maxSettings+1))
+func (f settingsFile) read(c *console) ([]applicationSettings, error) {
+	content, err := c.input(f.File, maxSettings)
 	if err != nil {
 		return nil, fmt.Errorf("reading the settings: %w", err)
-	}
-	if len(content) > maxSettings {
-		return nil, fmt.Errorf("the settings have more than %d MiB", maxSettings>>20)
 	}
 	var all []applicationSettings
 	decoder := yaml.NewDecoder(bytes.NewReader(content))
@@ -78,6 +65,9 @@ func (f settingsFile) read() ([]applicationSettings, error) {
 		}
 		return nil, fmt.Errorf("%s cannot be read: it must be a list of entries with instance or tenant, applicationId, and credentials "+
 			"(applicationSecret, nextApplicationSecret, applicationCertificate, nextApplicationCertificate) with value, ends and remove", where)
+	}
+	if !errors.Is(decoder.Decode(new(any)), io.EOF) {
+		return nil, errors.New("the file has several documents (---): put all entries into one list")
 	}
 	return all, nil
 }
@@ -118,7 +108,7 @@ func (s applicationSettings) apply(a *tenant.Application) ([]string, error) {
 
 // applyAll applies every entry of the file with one, which returns what changed, and prints a line for each.
 func (f settingsFile) applyAll(c *console, subject func(applicationSettings) string, one func(*app.Services, applicationSettings) ([]string, error)) error {
-	all, err := f.read()
+	all, err := f.read(c)
 	if err != nil {
 		return err
 	}
@@ -134,7 +124,7 @@ func (f settingsFile) applyAll(c *console, subject func(applicationSettings) str
 			case f.DryRun:
 				line = "would change: " + line
 			}
-			if _, err := fmt.Fprintf(c.stdout, "%d/%d %s %s\n", n+1, len(all), cmp.Or(subject(s), "-"), line); err != nil {
+			if _, err := fmt.Fprintf(c.stdout, "%d/%d %s %s\n", n+1, len(all), harmless(cmp.Or(subject(s), "-")), oneLine(line)); err != nil {
 				return err
 			}
 		}

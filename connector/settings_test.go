@@ -40,6 +40,7 @@ func TestInstancesSettings_RotatesCredentials(t *testing.T) {
 		"a secret without value": {"- instance: " + key + "\n  applicationSecret: " + wrong, "line 2 of the file cannot be read"},
 		"an unknown key":         {"- instance: " + key + "\n  " + wrong + ": 1", "line 2 of the file cannot be read"},
 		"no YAML":                {"- {" + wrong, "of the file cannot be read"},
+		"two documents":          {"- instance: " + key + "\n  applicationSecret: {value: " + wrong + "}\n---\n- instance: " + key + "\n  nextApplicationSecret: {remove: true}\n", "several documents"},
 		"no change":              {"- instance: " + key, "refused: it names no credential"},
 		"both":                   {"- instance: " + key + "\n  applicationSecret: {value: " + wrong + ", remove: true}", "needs either value or remove"},
 		"neither":                {"- instance: " + key + "\n  applicationSecret: {ends: 2027-03-01}", "needs either value or remove"},

@@ -5,6 +5,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"regexp"
 	"strings"
 	"time"
 	"unicode"
@@ -31,14 +32,74 @@ func (t *table) add(cells ...string) {
 	t.rows = append(t.rows, cells)
 }
 
-// harmless replaces what a terminal would obey instead of showing it: names come from the platform, and from Microsoft.
+// harmless replaces what a terminal would obey instead of showing it, and what would end a line: names come from the platform, and
+// from Microsoft.
 func harmless(text string) string {
 	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) {
+		if obeyed(r) {
 			return unicode.ReplacementChar
 		}
 		return r
 	}, text)
+}
+
+// oneLine is harmless for texts that may have several lines, such as errors of several causes.
+func oneLine(text string) string { return harmless(strings.ReplaceAll(text, "\n", "; ")) }
+
+func obeyed(r rune) bool { return unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) }
+
+// A screen is where people read: it replaces what a terminal would obey instead of showing it, but for the ends of lines, tabs, and
+// our own colours. What programs read is written to forPrograms.
+type screen struct{ io.Writer }
+
+// Write implements io.Writer. Texts come whole, so that no character is cut in two.
+func (s screen) Write(text []byte) (int, error) {
+	shown := strings.Map(func(r rune) rune {
+		if obeyed(r) && r != '\n' && r != '\t' && r != escape {
+			return unicode.ReplacementChar
+		}
+		return r
+	}, string(text))
+	if strings.ContainsRune(shown, escape) {
+		shown = withoutSequences(shown)
+	}
+	if _, err := io.WriteString(s.Writer, shown); err != nil {
+		return 0, err
+	}
+	return len(text), nil
+}
+
+// escape begins a sequence that a terminal obeys.
+const escape = '\x1b'
+
+// withoutSequences replaces every escape but those of our colours.
+func withoutSequences(text string) string {
+	var kept strings.Builder
+	for {
+		before, after, found := strings.Cut(text, string(escape))
+		kept.WriteString(before)
+		if !found {
+			return kept.String()
+		}
+		ours := colourSequence.FindString(string(escape) + after)
+		if ours == "" {
+			kept.WriteRune(unicode.ReplacementChar)
+			text = after
+			continue
+		}
+		kept.WriteString(ours)
+		text = after[len(ours)-1:]
+	}
+}
+
+var colourSequence = regexp.MustCompile("^\x1b\\[(0|31|32|33)m")
+
+// forPrograms returns where what programs read is written as it is. At a terminal, people read that, too.
+func forPrograms(w io.Writer) io.Writer {
+	if s, ok := w.(screen); ok && !isTerminal(w) {
+		return s.Writer
+	}
+	return w
 }
 
 // widths returns how wide the columns are.
@@ -116,6 +177,9 @@ func coloured(w io.Writer) colours {
 
 // isTerminal reports whether w is a terminal, or another device.
 func isTerminal(w io.Writer) bool {
+	if s, ok := w.(screen); ok {
+		w = s.Writer
+	}
 	f, ok := w.(*os.File)
 	if !ok {
 		return false

@@ -18,6 +18,7 @@ import (
 	"azure-partner-connector/connector/config"
 	"azure-partner-connector/connector/failure"
 	"azure-partner-connector/connector/random"
+	"azure-partner-connector/connector/store"
 	"azure-partner-connector/connector/store/sqldb"
 	"azure-partner-connector/connector/tenant"
 	"azure-partner-connector/connector/token"
@@ -47,7 +48,7 @@ func openServices(c *console, file configFile) (*app.Services, config.Config, er
 	}
 	quiet := cfg.Log
 	quiet.Level = max(quiet.Level, slogWarn)
-	services, err := app.Open(c.ctx, cfg, app.Options{Migration: app.ExamineSchema, Log: newLog(c.stderr, quiet)})
+	services, err := app.Open(c.ctx, cfg, app.Options{Migration: app.ExamineSchema, Log: newLog(forPrograms(c.stderr), quiet)})
 	return services, cfg, err
 }
 
@@ -131,6 +132,14 @@ func (l tenantsList) Run(c *console) error {
 		return err
 	}
 	return withServices(c, l.configFile, func(s *app.Services) error {
+		for _, key := range l.Instance {
+			switch _, err := s.Tenants.Instance(c.ctx, key); {
+			case failure.Is(err, failure.NotFound):
+				return fmt.Errorf("instance %q is not installed", key)
+			case err != nil:
+				return explained(err)
+			}
+		}
 		list, err := s.Tokens.List(c.ctx, token.Query{Instances: l.Instance, States: states, Search: l.Search, Offset: l.Offset, Limit: l.Limit})
 		if err != nil {
 			return err
@@ -242,9 +251,11 @@ func (t tenantsShow) Run(c *console) error {
 		if err != nil {
 			return explained(err)
 		}
-		events, err := s.Tokens.History(c.ctx, r.Tenant.ID, time.Time{}, t.Events)
-		if err != nil {
-			return explained(err)
+		var events []audit.FoundEvent
+		if t.Events > 0 {
+			if events, err = s.Store.SearchEvents(c.ctx, store.EventFilter{TenantID: r.Tenant.ID, Own: true}, t.Events); err != nil {
+				return err
+			}
 		}
 		if t.JSON {
 			return printJSON(c, api.NewTenantDocument(r, status, events, time.Now()))
@@ -252,7 +263,7 @@ func (t tenantsShow) Run(c *console) error {
 		if err := printStatus(c, r, status); err != nil {
 			return err
 		}
-		return printEvents(c, events)
+		return printHistory(c, events)
 	})
 }
 
@@ -348,27 +359,25 @@ func (t tenantsLink) Run(c *console) error {
 			return explained(err)
 		}
 		fmt.Fprintf(c.stderr, "The link of %s works until %s. Whoever opens it and signs in gets an authentication code, which the reseller enters.\n",
-			r.Tenant.Name, moment(begun.ExpiresAt))
+			harmless(r.Tenant.Name), moment(begun.ExpiresAt))
 		_, err = fmt.Fprintln(c.stdout, begun.URL)
 		return err
 	})
 }
 
-// printEvents prints events for people, newest first.
-func printEvents(c *console, events []audit.Event) error {
+// printHistory prints events of one tenant for people, newest first.
+func printHistory(c *console, events []audit.FoundEvent) error {
 	if len(events) == 0 {
 		return nil
 	}
-	table := newTable("TIME", "EVENT", "RESULT", "BY", "REFERENCE")
-	for _, e := range events {
-		table.add(moment(e.At), string(e.Action), e.Result, actorName(e.Actor), e.Reference)
-	}
 	fmt.Fprintln(c.stdout)
-	return table.print(c.stdout)
+	return printEvents(c, events, []string{"TIME", "EVENT", "RESULT", "BY", "REFERENCE"}, func(e audit.Event) []string {
+		return []string{moment(e.At), string(e.Action), e.Result, actorName(e.Actor), e.Reference}
+	})
 }
 
 func printJSON(c *console, document any) error {
-	encoder := json.NewEncoder(c.stdout)
+	encoder := json.NewEncoder(forPrograms(c.stdout))
 	encoder.SetIndent("", "  ")
 	if err := encoder.Encode(document); err != nil {
 		return fmt.Errorf("writing JSON: %w", err)

@@ -56,7 +56,7 @@ func (t tenantsForget) Run(c *console) error {
 		if _, err := s.Tokens.Forget(c.ctx, r.Tenant.ID, commandLine()); err != nil {
 			return explained(err)
 		}
-		_, err = fmt.Fprintln(c.stdout, "deleted the token of", r.Tenant.Name)
+		_, err = fmt.Fprintln(c.stdout, "deleted the token of", harmless(r.Tenant.Name))
 		return err
 	})
 }

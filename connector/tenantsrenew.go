@@ -13,7 +13,7 @@ import (
 
 type tenantsRenew struct {
 	configFile
-	Tenant  string        `arg:"" optional:"" help:"The tenant, by its ID, name or directory." xor:"which"`
+	Tenant  string        `arg:"" optional:"" help:"The tenant, by its ID, name or directory." `
 	All     bool          `help:"Renew the tokens of all tenants that have one." xor:"which"`
 	Failing bool          `help:"Renew the tokens whose last renewal failed, or that end soon." xor:"which"`
 	Pause   time.Duration `help:"Wait so long between two tenants." default:"100ms" placeholder:"DURATION"`
@@ -21,8 +21,13 @@ type tenantsRenew struct {
 
 // Run renews tokens.
 func (t tenantsRenew) Run(c *console) error {
-	if t.Tenant == "" && !t.All && !t.Failing {
+	switch some := t.All || t.Failing; {
+	case t.Tenant == "" && !some:
 		return errors.New("name a tenant, or use --all or --failing")
+	case t.Tenant != "" && some:
+		return errors.New("name a tenant, or use --all or --failing, not both")
+	case t.Pause < 0:
+		return errors.New("--pause must not be negative")
 	}
 	return withServices(c, t.configFile, func(s *app.Services) error {
 		if t.Tenant != "" {
@@ -34,7 +39,7 @@ func (t tenantsRenew) Run(c *console) error {
 			if err != nil {
 				return explained(err)
 			}
-			_, err = fmt.Fprintf(c.stdout, "renewed: the token of %s ends %s\n", r.Tenant.Name, moment(status.ExpiresAt))
+			_, err = fmt.Fprintf(c.stdout, "renewed: the token of %s ends %s\n", harmless(r.Tenant.Name), moment(status.ExpiresAt))
 			return err
 		}
 		return t.many(c, s)
@@ -53,10 +58,8 @@ func (t tenantsRenew) many(c *console, s *app.Services) error {
 	}
 	renewed, failed := 0, 0
 	for i, listed := range list.Tenants {
-		if i > 0 {
-			if err := clock.Sleep(c.ctx, t.Pause); err != nil {
-				return fmt.Errorf("interrupted after %d of %d tenants: %w", i, len(list.Tenants), err)
-			}
+		if i > 0 && clock.Sleep(c.ctx, t.Pause) != nil || c.ctx.Err() != nil {
+			return fmt.Errorf("interrupted after %d of %d tenants: %d renewed, %d failed", i, len(list.Tenants), renewed, failed)
 		}
 		_, err := s.Tokens.Renew(c.ctx, listed.TenantID, commandLine())
 		switch {
@@ -64,13 +67,10 @@ func (t tenantsRenew) many(c *console, s *app.Services) error {
 			continue // misconfigured without a token, or removed meanwhile
 		case err != nil:
 			failed++
-			fmt.Fprintf(c.stdout, "%d/%d %s failed: %v\n", i+1, len(list.Tenants), listed.TenantID, explained(err))
+			fmt.Fprintf(c.stdout, "%d/%d %s failed: %s\n", i+1, len(list.Tenants), listed.TenantID, oneLine(explained(err).Error()))
 		default:
 			renewed++
 			fmt.Fprintf(c.stdout, "%d/%d %s renewed\n", i+1, len(list.Tenants), listed.TenantID)
-		}
-		if c.ctx.Err() != nil {
-			return c.ctx.Err()
 		}
 	}
 	fmt.Fprintf(c.stdout, "%d renewed, %d failed\n", renewed, failed)

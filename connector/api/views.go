@@ -96,6 +96,8 @@ type eventView struct {
 	Result    string            `json:"result"`
 	Reference string            `json:"reference"`
 	Details   map[string]string `json:"details"`
+	// Proven says whether the event is as the connector stored it (audit.FoundEvent). Only the command line tells.
+	Proven *bool `json:"proven,omitempty"`
 }
 
 type historyView struct {
@@ -226,9 +228,19 @@ type TenantDocument struct {
 }
 
 // NewTenantDocument returns one tenant as the command line prints it.
-func NewTenantDocument(r tenant.Resolved, s token.Status, events []audit.Event, now time.Time) TenantDocument {
-	return TenantDocument{viewTenant(r, s), viewStatus(s, now), viewEvents(events)}
+func NewTenantDocument(r tenant.Resolved, s token.Status, events []audit.FoundEvent, now time.Time) TenantDocument {
+	views := make([]eventView, len(events))
+	for i, e := range events {
+		views[i] = viewFound(e)
+	}
+	return TenantDocument{viewTenant(r, s), viewStatus(s, now), views}
 }
 
-// EventDocument returns an event as the command line prints it: in the form of the REST API.
-func EventDocument(e audit.Event) any { return viewEvent(e) }
+// EventDocument returns an event as the command line prints it: in the form of the REST API, and whether it is proven.
+func EventDocument(e audit.FoundEvent) any { return viewFound(e) }
+
+func viewFound(e audit.FoundEvent) eventView {
+	v := viewEvent(e.Event)
+	v.Proven = &e.Proven
+	return v
+}

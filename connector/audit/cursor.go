@@ -25,3 +25,11 @@ func ParseCursor(text string) (Cursor, bool) {
 	s, err2 := strconv.ParseUint(seq, 10, 63)
 	return Cursor{int64(c), int64(s)}, err1 == nil && err2 == nil
 }
+
+// A FoundEvent is an event that was read from the trail.
+type FoundEvent struct {
+	Event
+	// Proven reports whether the event is as the connector stored it: its own MAC is right, or a checkpoint that covers it is,
+	// with everything else that this checkpoint covers.
+	Proven bool
+}

@@ -253,6 +253,24 @@ func trimPage(rows []eventRow, limit int) []eventRow {
 // cursor of the last one. What a checkpoint covers never changes, and later ones follow: reading on from the cursor misses no
 // event, also when transactions were committed in another order than their events were numbered.
 func (s *Store) CoveredEvents(ctx context.Context, after audit.Cursor, limit int) ([]audit.Event, audit.Cursor, error) {
+	rows, next, err := s.coveredRows(ctx, after, limit)
+	return eventsOf(rows), next, err
+}
+
+// CoveredTrail is CoveredEvents with whether each event is proven.
+func (s *Store) CoveredTrail(ctx context.Context, after audit.Cursor, limit int) ([]audit.FoundEvent, audit.Cursor, error) {
+	rows, next, err := s.coveredRows(ctx, after, limit)
+	if err != nil {
+		return nil, after, err
+	}
+	found, err := s.withProof(ctx, rows)
+	if err != nil {
+		return nil, after, fmt.Errorf("reading covered events: %w", err)
+	}
+	return found, next, nil
+}
+
+func (s *Store) coveredRows(ctx context.Context, after audit.Cursor, limit int) ([]eventRow, audit.Cursor, error) {
 	var rows []eventRow
 	err := s.db.Read(ctx, func(db *gorm.DB) error {
 		rows = nil
@@ -262,12 +280,11 @@ func (s *Store) CoveredEvents(ctx context.Context, after audit.Cursor, limit int
 	if err != nil {
 		return nil, after, fmt.Errorf("reading covered events: %w", err)
 	}
-	events := make([]audit.Event, len(rows))
-	for i, row := range rows {
-		events[i] = row.event()
-		after = audit.Cursor{Checkpoint: *row.Checkpoint, Seq: row.Seq}
+	if len(rows) > 0 {
+		last := rows[len(rows)-1]
+		after = audit.Cursor{Checkpoint: *last.Checkpoint, Seq: last.Seq}
 	}
-	return events, after, nil
+	return rows, after, nil
 }
 
 // An EventFilter selects events. Empty fields select all.
@@ -276,19 +293,20 @@ type EventFilter struct {
 	Action    audit.Action
 	Reference string
 	Since     time.Time
-}
-
-// A FoundEvent is an event that SearchEvents found.
-type FoundEvent struct {
-	audit.Event
-	// Proven reports whether the event is as the connector stored it: its own MAC is right, or a checkpoint that covers it is,
-	// with everything else that this checkpoint covers.
-	Proven bool
+	// Own leaves out what was before the tenant moved to its present owner.
+	Own bool
 }
 
 // SearchEvents returns the latest events that a filter selects, newest first, up to limit. Without a tenant it reads the trail
 // from its end: it is for commands, not for requests.
-func (s *Store) SearchEvents(ctx context.Context, filter EventFilter, limit int) ([]FoundEvent, error) {
+func (s *Store) SearchEvents(ctx context.Context, filter EventFilter, limit int) ([]audit.FoundEvent, error) {
+	var move int64
+	if filter.Own {
+		var err error
+		if move, err = s.lastMove(ctx, filter.TenantID); err != nil {
+			return nil, err
+		}
+	}
 	var rows []eventRow
 	err := s.db.Read(ctx, func(db *gorm.DB) error {
 		query := db.Order("seq DESC")
@@ -301,6 +319,9 @@ func (s *Store) SearchEvents(ctx context.Context, filter EventFilter, limit int)
 		if filter.Reference != "" {
 			query = query.Where("reference = ?", filter.Reference)
 		}
+		if move > 0 {
+			query = query.Where("seq >= ?", move)
+		}
 		if !filter.Since.IsZero() {
 			query = query.Where("happened_at >= ?", sqldb.NewTimestamp(filter.Since))
 		}
@@ -310,13 +331,22 @@ func (s *Store) SearchEvents(ctx context.Context, filter EventFilter, limit int)
 	if err != nil {
 		return nil, fmt.Errorf("searching events: %w", err)
 	}
-	found, intact := make([]FoundEvent, len(rows)), map[int64]bool{}
+	found, err := s.withProof(ctx, rows)
+	if err != nil {
+		return nil, fmt.Errorf("searching events: %w", err)
+	}
+	return found, nil
+}
+
+// withProof returns the events of rows with whether each is proven.
+func (s *Store) withProof(ctx context.Context, rows []eventRow) ([]audit.FoundEvent, error) {
+	found, intact := make([]audit.FoundEvent, len(rows)), map[int64]bool{}
 	for i, row := range rows {
 		proven, err := s.provenEvent(ctx, row, intact)
 		if err != nil {
-			return nil, fmt.Errorf("searching events: %w", err)
+			return nil, err
 		}
-		found[i] = FoundEvent{row.event(), proven}
+		found[i] = audit.FoundEvent{Event: row.event(), Proven: proven}
 	}
 	return found, nil
 }
