@@ -102,7 +102,7 @@ func TestTenants_RefusesMistakes(t *testing.T) {
 	d.check("renew of nothing", run("tenants", "renew"), 1, "name a tenant, or use --all or --failing")
 	d.check("renew of two things", run("tenants", "renew", "--all", "--failing"), 1, "can't be used together")
 	d.check("renew of a tenant and all", run("tenants", "renew", "Alpine Cloud", "--all"), 1, "not both")
-	d.check("renew with a pause before the last one", run("tenants", "renew", "--all", "--pause", "-1s"), 1, "must not be negative")
+	d.check("renew with a pause before the last one", run("tenants", "renew", "--all", "--pause=-1s"), 1, "must not be negative")
 	d.check("a wrong day", run("events", "list", "--since", "yesterday"), 1, "--since is neither a day")
 	d.check("a wrong place", run("events", "export", "--after", "here"), 1, "--after is not a place")
 	d.check("no reference", run("find", "50% off"), 1, "this is no reference")
