@@ -220,7 +220,7 @@ func TestSettings_RemoveCredential(t *testing.T) {
 }
 
 // TestSettings_TellWhoMayBorrow: an application is shown by the name that the provider gave, or by its ID, and the clients of the
-// token API below, by their names.
+// token API below, by their names, with a text of their own.
 func TestSettings_TellWhoMayBorrow(t *testing.T) {
 	t.Parallel()
 	inBothPanels(t, settings, settingsClassic, nil, func(t *testing.T, p *platform, d *driver) {
@@ -230,6 +230,9 @@ func TestSettings_TellWhoMayBorrow(t *testing.T) {
 		d.Wait(cells("borrowers") + ` === "Azure CSP (NCE)|Partner Center, Microsoft Graph|Partner directory, Customer directories; e1000000-0000-4000-8000-000000000001|Azure Resource Manager|Partner directory"`)
 		d.Wait(cells("clients") + ` === "billing|Access tokens, Forwarded calls|Microsoft Graph, Azure Resource Manager|Customer directories|Nov 23, 2026, 11:00 AM; ` +
 			`idle|Forwarded calls|Azure Resource Manager|Partner directory|Never; reports|Access tokens|Microsoft Graph|Partner directory|Not shown (shared with other resellers)"`)
+		if got := evaluate[float64](d, widget("clientsText")+`.getBoundingClientRect().top - `+widget("borrowers")+`.getBoundingClientRect().bottom`); got < 14 || got > 40 {
+			t.Errorf("the text about the clients is %v px below the table of the applications, want it apart like other paragraphs", got)
+		}
 		reopen := func() {
 			d.Click(paneltest.Document, "Close")
 			d.State("active")
