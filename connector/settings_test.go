@@ -11,6 +11,7 @@ import (
 // TestInstancesSettings_RotatesCredentials rotates a client secret as an operator's program does, beside a running connector.
 func TestInstancesSettings_RotatesCredentials(t *testing.T) {
 	d := newDeployment(t)
+	d.consent()
 	run := func(args ...string) output { d.Helper(); return d.run(append(args, "--config", d.config)...) }
 	next, wrong := d.hide(), d.hide()
 	key := d.world.Key
@@ -27,6 +28,9 @@ func TestInstancesSettings_RotatesCredentials(t *testing.T) {
 	d.check("settings", run("instances", "settings", "--file", file), 0, "1/1 "+key+" nextApplicationSecret replaced, ends 2027-03-01")
 	d.check("show", run("instances", "show", key), 0, "controller", "applicationSecret ", "nextApplicationSecret ", "ends 2027-03-01")
 	d.check("the event", run("events", "list", "--action", "instance.configured", "--since", "1h"), 0, "instance.configured")
+	checked := run("tenants", "check", d.tenant())
+	d.check("a check with a secret that Microsoft does not know", checked, 0, "credential   applicationSecret, ", ", accepted last\n", "credential   nextApplicationSecret, ends 2027-03-01 00:00 UTC\n",
+		"MFA yes, Global admin yes, Admin agent yes")
 	removal := d.write("removal.yaml", "- instance: "+key+"\n  nextApplicationSecret: {remove: true}\n")
 	d.check("a removal", run("instances", "settings", "--file", removal), 0, "nextApplicationSecret removed")
 	if got := run("instances", "show", key); strings.Contains(got.stdout, "nextApplicationSecret") {

@@ -292,10 +292,17 @@ func printStatus(c *console, r tenant.Resolved, st token.Status) error {
 		row("token", fmt.Sprintf("issued %s, ends %s (%d days left)", moment(st.IssuedAt), moment(st.ExpiresAt), st.DaysLeft))
 		row("renewals", fmt.Sprintf("last %s, next %s", moment(st.LastRenewalAt), moment(st.NextRenewalAt)))
 		row("consent", fmt.Sprintf("by %s, %s, %s", st.ConsentedBy.Username, moment(st.ConsentedAt), st.Procedure))
-		row("checks", fmt.Sprintf("MFA %s, Global Administrator %s, AdminAgents %s", st.Checks.MFA, st.Checks.GlobalAdmin, st.Checks.AdminAgent))
+		row("checks", fmt.Sprintf("MFA %s, Global admin %s, Admin agent %s", st.Checks.MFA, st.Checks.GlobalAdmin, st.Checks.AdminAgent))
 	}
-	if !st.SecretEnds.IsZero() {
-		row("credential", "ends "+moment(st.SecretEnds))
+	for _, credential := range st.Credentials {
+		parts := []string{credential.Name}
+		if !credential.Ends.IsZero() {
+			parts = append(parts, "ends "+moment(credential.Ends))
+		}
+		if credential.Name == st.Checks.Credential {
+			parts = append(parts, "accepted last")
+		}
+		row("credential", strings.Join(parts, ", "))
 	}
 	return table.Flush()
 }
