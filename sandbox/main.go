@@ -115,8 +115,8 @@ The resellers Alpine Cloud and Baltic IT get their subscriptions then. Open the 
 
     %s
 
-Sign in at the simulated Microsoft with %s and the password %s. Its redirect address is
-%s/callback; -onboarding changes it. Its control API is described at %s/_sim/. The time is the real
+Sign in at the simulated Microsoft with %s and the password %s. Its redirect URI is
+%s/callback; --onboarding changes it. Its control API is described at %s/_sim/. The time is the real
 one. Ctrl-C stops the simulators.
 `, w.RehearsalConfiguration(), password.Reveal(), application, clientSecret, w.Platform.URL(), w.Platform.URL(), user, w.PanelURL,
 		world.AlpineAdmin, world.Password, w.OnboardingURL, w.Microsoft.ControlURL())
