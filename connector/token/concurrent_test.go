@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"azure-partner-connector/connector/audit"
+	"azure-partner-connector/connector/clock"
 	"azure-partner-connector/connector/failure"
 	"azure-partner-connector/connector/store"
 	"azure-partner-connector/connector/store/storetest"
@@ -16,9 +17,14 @@ import (
 // slowReplica returns a replica whose first renewal stops at a step until its lease has run out and another replica has swept.
 func (h *harness) slowReplica(at token.Step) *token.Service {
 	h.Helper()
-	other, stopped := h.service(), false
+	other, stopped, compared := h.service(), false, 0
 	s, err := token.New(token.Config{
 		Store: h.store, Microsoft: h.microsoft, Now: h.now, Rand: func() float64 { return 0.5 },
+		// It leases once: while its renewal stops, it would lease the tenant again, before the other replica does.
+		Skew: func(context.Context) clock.Skew {
+			compared++
+			return clock.Skew{By: day, Known: compared > 2}
+		},
 		Step: func(step token.Step) {
 			if step != at || stopped {
 				return
