@@ -150,8 +150,12 @@ func TestBrowser_ManualProcedure(t *testing.T) {
 	if got := b.text("#copy-status"); got != "Copied" {
 		t.Errorf("#copy-status = %q, want Copied", got)
 	}
-	if got := evaluate[string](b, "document.querySelector('time').textContent"); !strings.Contains(got, "2026") || strings.Contains(got, "UTC") {
-		t.Errorf("time = %q, want it in the visitor's own format", got)
+	if _, err := chromedp.Call(b.ctx, emulation.SetTimezoneOverride, emulation.SetTimezoneOverrideParams{TimezoneID: "America/New_York"}); err != nil {
+		t.Fatal(err)
+	}
+	b.do(chromedp.Reload(), chromedp.WaitVisible(chromedp.CSS("#claim-code")))
+	if got := evaluate[string](b, "document.querySelector('time').textContent"); !strings.Contains(got, "2026") || !strings.HasSuffix(got, " EST") && !strings.HasSuffix(got, " EDT") {
+		t.Errorf("time = %q, want it in the visitor's own format and zone, with that zone", got)
 	}
 	b.do(chromedp.Reload(), chromedp.WaitVisible(chromedp.CSS("#claim-code")))
 	if got := b.console(); len(got) != 0 {

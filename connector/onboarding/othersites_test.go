@@ -1,6 +1,7 @@
 package onboarding_test
 
 import (
+	"html"
 	"net/http"
 	"net/url"
 	"strings"
@@ -57,6 +58,10 @@ func TestDone_RefusedAnswerTakesNothing(t *testing.T) {
 	p := v.get("/done?consent")
 	if p.text("claim-code") != claimCode || !strings.Contains(p.body, `id="disown"`) {
 		t.Errorf("GET /done?consent = %s, want the code and the button", p.body)
+	}
+	const english = "?consent&amp;ui_locales=en"
+	if !strings.Contains(p.body, `href="`+english+`"`) || v.get("/done"+html.UnescapeString(english)).text("claim-code") != claimCode {
+		t.Errorf("GET /done?consent = %s, want the languages of this page", p.body)
 	}
 	h.complete = func(consent.Callback) (consent.Outcome, error) {
 		return consent.Outcome{}, failure.New(failure.StateUsed)

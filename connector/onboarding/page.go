@@ -43,7 +43,7 @@ type view struct {
 	Title string // in Lang
 	Page  string // its template
 	Base  string // path prefix of all our addresses
-	Here  string // address of the page in another language, without its query
+	Here  string // address of the page, up to the parameter with which it is in another language
 	Logo  string // path of the logo below Base
 	Brand Brand
 	Data  any
@@ -120,14 +120,18 @@ func (h *Handler) render(c echo.Context, status int, name, title string, data an
 	return c.HTMLBlob(status, page.Bytes())
 }
 
-// here returns the address of the page that answers c, for its languages; "" for the requested one, so that no page repeats a link
-// or what somebody takes for one. What followed a form or Microsoft's answer can't be opened again.
+// here returns the address of the page that answers c, for its languages; the requested one without its path, so that no page
+// repeats a link or what somebody takes for one. What followed a form or Microsoft's answer can't be opened again.
 func (h *Handler) here(c echo.Context) string {
 	switch strings.TrimPrefix(c.Path(), h.base) {
 	case "/callback", "/disown":
-		return h.base + "/done"
+		return h.base + "/done?"
+	case "/done":
+		if c.QueryParams().Has(consentParameter) {
+			return "?" + consentParameter + "&"
+		}
 	}
-	return ""
+	return "?"
 }
 
 // consentPath returns the address of the landing page of a link.

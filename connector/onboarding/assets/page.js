@@ -8,11 +8,17 @@
   var lang = document.documentElement.lang;
   var locale = (navigator.languages || []).find(function (l) { return l.split('-')[0] === lang; }) || lang;
 
+  // The styles of dates don't have the time zone, which need not be that of whoever asked for the consent.
+  var zoneAt = function (at) {
+    return new Intl.DateTimeFormat(locale, { timeZoneName: 'short' }).formatToParts(at)
+      .find(function (part) { return part.type === 'timeZoneName'; }).value;
+  };
+
   document.querySelectorAll('time[datetime]').forEach(function (time) {
     var at = new Date(time.dateTime);
     if (isNaN(at)) return;
     time.title = time.textContent;
-    time.textContent = new Intl.DateTimeFormat(locale, { dateStyle: 'long', timeStyle: 'short' }).format(at);
+    time.textContent = new Intl.DateTimeFormat(locale, { dateStyle: 'long', timeStyle: 'short' }).format(at) + ' ' + zoneAt(at);
   });
 
   document.querySelectorAll('button[data-copies]').forEach(function (copy) {
