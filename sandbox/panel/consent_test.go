@@ -104,7 +104,7 @@ func TestAutomaticUpdate_CannotBegin(t *testing.T) {
 	p.refuse["consents"] = fail(failure.DirectoryMissing)
 	d := openUnfolded(t, p, ux1)
 	d.Press("Update Refresh Token")
-	d.WaitText("No Microsoft directory is set for this tenant. Enter the directory (tenant) ID")
+	d.Wait(widget("progress") + `.innerText.includes("No Microsoft directory is set for this tenant. Enter the directory (tenant) ID")`) // beside the button
 	d.Wait(`!` + widget("updateAgain") + `.disabled`)
 	if got := p.called("findConsent"); got != 0 {
 		t.Errorf("called(findConsent) = %d, want 0", got)
@@ -117,7 +117,7 @@ func TestAutomaticUpdate_RefusesAScriptAddress(t *testing.T) {
 	p.microsoft = "javascript:document.title='taken'//"
 	d := openUnfolded(t, p, ux1)
 	d.Press("Update Refresh Token")
-	d.WaitText("The request couldn't be completed.")
+	d.Wait(widget("progress") + `.innerText.includes("The request couldn't be completed.")`)
 	if got := evaluate[string](d, frame+`.title`); got == "taken" {
 		t.Error("an address of the connector ran as a script, want it refused")
 	}
@@ -336,14 +336,21 @@ func TestManualUpdate_TakesTheWholeAddress(t *testing.T) {
 	d.WaitText(updated)
 }
 
-func TestManualUpdate_ShowsOtherRefusalsAbove(t *testing.T) {
+// TestManualUpdate_ShowsEveryRefusalBesideTheButton: one that says nothing against the code does not mark its field either.
+func TestManualUpdate_ShowsEveryRefusalBesideTheButton(t *testing.T) {
 	t.Parallel()
 	p := newPlatform(t)
 	p.refuse["redeem"] = fail(failure.RoleMissing, "username", "ada@contoso.example", "role", "Admin agent")
 	d := openUnfolded(t, p, ux1)
 	d.Enter("code", claimCode)
 	d.Press("Update")
-	d.Wait(frame + `.querySelector(".aps-message-error").innerText.includes("doesn't have the role Admin agent")`)
+	d.Wait(widget("codeError") + `.innerText.includes("doesn't have the role Admin agent")`)
+	if got := evaluate[bool](d, paneltest.Field("code")+`.hasAttribute("aria-invalid")`); got {
+		t.Error("the field is marked as invalid, though nothing is wrong with the code")
+	}
+	if got := d.Value("code"); got != claimCode {
+		t.Errorf("Value(code) = %q, want what was entered", got)
+	}
 }
 
 func TestManualUpdate_CopiesWithoutTheClipboardInterface(t *testing.T) {

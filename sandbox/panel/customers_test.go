@@ -273,6 +273,19 @@ func TestCustomers_NamesAreText(t *testing.T) {
 	if got := evaluate[int](d, frame+`.querySelectorAll("img, td b").length`); got != 0 {
 		t.Errorf("%d elements of a name, want none", got)
 	}
+
+	long := strings.Repeat("Wolkenkunde", 9)
+	p.change(func(p *platform) {
+		p.customers["customers"] = []object{aCustomer(2, long, object{"domain": long + ".example"}), aCustomer(3, "سحابة", nil)}
+	})
+	d.Press("Reload")
+	d.waitRow(long, "Ready")
+	for _, name := range []string{long, "سحابة"} {
+		if got, want := evaluate[string](d, rowOfCustomer(name)+`.querySelector("button").getAttribute("aria-label")`), "Remove: "+name; got != want {
+			t.Errorf("the button is called %q, want %q", got, want)
+		}
+	}
+	d.LaidOut("the list", nil)
 }
 
 func TestKeyboard_Customers(t *testing.T) {

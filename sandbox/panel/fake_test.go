@@ -75,6 +75,7 @@ type answers struct {
 	customers   object                   // answer to customers, with all of them
 	consented   []string                 // what was asked of consents in customer directories
 	held        map[string]chan struct{} // operation → what its answers wait for, to be closed
+	late        map[string]chan struct{} // operation → what its next answer waits for, as it is by now
 	noConsents  map[string]object        // directory → why a consent there is refused
 	required    bool
 	gone        bool              // the platform itself fails
@@ -391,6 +392,21 @@ func (p *platform) Call(ctx context.Context, userID string, c panel.Call) (panel
 		}
 		p.mu.Lock()
 	}
+	given, err := p.respond(userID, name, c)
+	if late := p.late[name]; late != nil {
+		delete(p.late, name)
+		p.mu.Unlock()
+		select {
+		case <-late:
+		case <-ctx.Done():
+		}
+		p.mu.Lock()
+	}
+	return given, err
+}
+
+// respond returns the answer to an operation.
+func (p *platform) respond(userID, name string, c panel.Call) (panel.Answer, error) {
 	if p.gone {
 		return panel.Answer{}, errors.New("connection refused")
 	}

@@ -24,7 +24,7 @@ func tenantsPage(instance string, list []object, query string) panel.Answer {
 		return refusal(fail(failure.BadRequest, "reason", "limit"))
 	}
 	offset, _ := strconv.Atoi(asked.Get("offset"))
-	counts, found, unlisted := map[string]int{}, []object{}, []string{}
+	counts, found, counted, unlisted := map[string]int{}, []object{}, 0, []string{}
 	for _, state := range token.States() {
 		counts[string(state)] = 0
 	}
@@ -38,12 +38,16 @@ func tenantsPage(instance string, list []object, query string) panel.Answer {
 			continue
 		}
 		counts[state]++
+		if row["removed"] == true { // since it was counted
+			counted++
+			continue
+		}
 		if asked.Get("state") == "" || asked.Get("state") == state {
 			found = append(found, row)
 		}
 	}
 	return answer(object{
-		"tenants": found[min(offset, len(found)):min(offset+limit, len(found))], "total": len(found), "counts": counts, "unlistedOrigins": unlisted,
+		"tenants": found[min(offset, len(found)):min(offset+limit, len(found))], "total": len(found) + counted, "counts": counts, "unlistedOrigins": unlisted,
 		"instance": object{"id": instance, "applicationId": "3f0c8d52-9b7a-4f0e-a1c2-7d6e5f4a3b21", "credentials": []object{
 			{"name": "applicationCertificate", "endsAt": noon.AddDate(0, 0, 200).Format(time.RFC3339)}, {"name": "federated", "endsAt": nil},
 		}},

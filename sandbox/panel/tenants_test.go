@@ -2,12 +2,16 @@ package panel_test
 
 import (
 	"encoding/json"
+	"fmt"
+	"maps"
 	"strings"
 	"testing"
 
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 
 	"azure-partner-connector/connector/failure"
+	"azure-partner-connector/sandbox/panel/paneltest"
 )
 
 const (
@@ -239,4 +243,120 @@ func TestTenants_HiddenFromResellers(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestTenants_NamesOfEveryKind: resellers choose their names, which break no layout, are no markup, and tell the buttons of the list
+// apart.
+func TestTenants_NamesOfEveryKind(t *testing.T) {
+	t.Parallel()
+	names := []string{
+		strings.Repeat("Wolkenhandelsgesellschaft", 4), "حلول السحابة العربية", "☁️👩🏽‍💻 Cloud", "<img src=x onerror=alert(1)>", "__state__ & \"Söhne\"",
+	}
+	p := newPlatform(t)
+	p.list = nil
+	for i, name := range names {
+		row := maps.Clone(someTenants()[2])
+		if row["name"] = name; i > 0 {
+			row["id"] = fmt.Sprintf("0b9a7a52-6a0e-4bb0-9d5e-%012d", i)
+		}
+		row["directory"] = strings.Repeat("x", 200) + ".example"
+		p.list = append(p.list, row)
+	}
+	d := openAsProvider(t, p, provider)
+	if got, want := d.names(len(names)), strings.Join(names, ", "); got != want {
+		t.Errorf("names() = %q, want %q", got, want)
+	}
+	d.LaidOut("the list", nil)
+	buttons := evaluate[[]string](d, `Array.from(`+widget("list")+`.querySelectorAll("tbody button")).map(b => b.getAttribute("aria-label"))`)
+	for i, name := range names {
+		if want := "Details: " + name; buttons[i] != want && !strings.Contains(name, "<") && !strings.Contains(name, "__") {
+			t.Errorf("the button of %s is called %q, want %q", name, buttons[i], want)
+		}
+	}
+	d.details(names[0])
+	d.State("active")
+	d.WaitText("Token Status of " + names[0])
+	for _, width := range []int64{paneltest.Phone, 768, paneltest.Desktop} { // a word of a hundred letters breaks on the narrowest
+		d.LaidOutAt(width, "the details", nil)
+	}
+	d.fits()
+	if got := evaluate[int](d, frame+`.querySelectorAll("img").length`); got != 0 {
+		t.Errorf("%d pictures from a name, want none", got)
+	}
+}
+
+// TestTenants_FailureLeavesNoNumbers: the numbers at the filters are of what is listed, or of nothing.
+func TestTenants_FailureLeavesNoNumbers(t *testing.T) {
+	t.Parallel()
+	p := newPlatform(t)
+	d := openAsProvider(t, p, provider)
+	d.WaitText("✓ All: 3")
+	p.change(func(p *platform) { p.refuse["tenants"] = fail(failure.InternalError) })
+	d.Press("Expiring Soon: 1")
+	d.WaitText("The list can't be read at the moment.")
+	d.Wait(widget("count-all") + `.innerText === "All" && ` + widget("count-expiring") + `.innerText === "✓ Expiring Soon"`)
+	p.change(func(p *platform) { delete(p.refuse, "tenants") })
+	d.Press("Reload")
+	d.WaitText("✓ Expiring Soon: 1")
+	d.WaitText("All: 3")
+}
+
+// TestTenants_PageThatIsGone: the tenants of the last page are removed meanwhile, and are still in the connector's numbers.
+func TestTenants_PageThatIsGone(t *testing.T) {
+	t.Parallel()
+	p := newPlatform(t)
+	p.list = manyTenants(101)
+	d := openAsProvider(t, p, provider)
+	d.WaitText("Shown: 1–50 of 101")
+	p.change(func(p *platform) { p.list[100]["removed"] = true })
+	d.Press("Next Page")
+	d.WaitText("Shown: 51–100 of 101")
+	d.Press("Next Page")
+	d.waitCalls("tenants", 4) // the third page, which is empty, and the second one again
+	d.WaitText("Shown: 51–100 of 101")
+	d.Wait(`!` + widget("next") + `.disabled`)
+	if got := p.called("tenants"); got != 4 {
+		t.Errorf("called(tenants) = %d, want 4", got)
+	}
+}
+
+// TestTenants_KeepTheFocus: a button that goes away, or can't be pressed any more, passes the focus to the one beside it, and one that is
+// drawn anew gets it back.
+func TestTenants_KeepTheFocus(t *testing.T) {
+	t.Parallel()
+	inPanels(t, provider, providerClassic, func(t *testing.T, location string) {
+		p := newPlatform(t)
+		p.apps = append(p.apps, json.RawMessage(`{"aps":{"id":"`+otherAppID+`","type":"`+appType+`"}}`))
+		p.list = append(manyTenants(120), someTenants()[0])
+		d := openAsProvider(t, p, location)
+		d.WaitText("Shown: 1–50 of 121")
+		next, previous, all := widget("next"), widget("previous"), widget("count-all")
+		for _, step := range []struct{ press, shown, focused string }{
+			{next, "51–100", next}, {next, "101–121", previous}, {previous, "51–100", previous}, {previous, "1–50", next},
+		} {
+			d.tabTo(step.press)
+			d.keys(kb.Enter)
+			d.WaitText("Shown: " + step.shown + " of 121")
+			d.focused(step.focused)
+		}
+
+		d.tabTo(widget("count-expiring"))
+		d.keys(kb.Enter)
+		d.WaitText("✓ Expiring Soon: 1")
+		d.focused(widget("count-expiring"))
+		p.change(func(p *platform) { p.list = manyTenants(120) })
+		d.keys(kb.Enter)
+		d.Wait(widget("count-expiring") + `.offsetParent === null`)
+		d.focused(all)
+
+		other := widget("instances") + `.querySelector("tbody button")`
+		d.tabTo(other)
+		before := evaluate[int](d, answersTo("tenants"))
+		d.comeBack()
+		d.answered("tenants", before+2)
+		d.focused(other)
+		d.keys(kb.Enter)
+		d.WaitText("✓ All: 1")
+		d.focused(all)
+	})
 }

@@ -14,7 +14,7 @@ func TestTile_Active(t *testing.T) {
 	t.Parallel()
 	p := newPlatform(t)
 	d := logIn(t, p, "#/ux1/en_US")
-	for _, want := range []string{"Azure Partner (NCE)", "Active", "Valid Until", "Feb 17, 2027, 12:00 PM (86 days left)"} {
+	for _, want := range []string{"Azure Partner (NCE)", "Active", "Valid Until", "Feb 17, 2027, 12:00 PM UTC (86 days left)"} {
 		d.Wait(home + `.body.innerText.includes("` + want + `")`)
 	}
 	d.Wait(`document.querySelector("iframe.dashboard").getBoundingClientRect().height > 100`)
@@ -27,7 +27,7 @@ func TestTile_GermanAndTrouble(t *testing.T) {
 	t.Parallel()
 	p := newPlatform(t)
 	d := logIn(t, p, "#/ux1/de_DE")
-	d.Wait(home + `.body.innerText.includes("17.02.2027, 12:00 (noch 86 Tage)")`)
+	d.Wait(home + `.body.innerText.includes("17.02.2027, 12:00 UTC (noch 86 Tage)")`)
 	p.change(func(p *platform) { p.status = absentStatus() })
 	d.Do(chromedp.Reload())
 	d.Wait(home + `.body.innerText.includes("Kein Token gespeichert")`)

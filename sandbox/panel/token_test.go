@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 	"github.com/google/go-cmp/cmp"
 
 	"azure-partner-connector/connector/failure"
@@ -46,7 +47,7 @@ func TestToken_EveryState(t *testing.T) {
 			[]string{"Configuration Error", "The client secret has expired.", "Ended on Nov 22, 2026", "The service Microsoft Graph rejected the access token.", "Microsoft Graph: Rejected", "The refresh token itself is valid until Feb 17, 2027."},
 		},
 		"permissions missing": {partialStatus(), []string{
-			"Active", "Microsoft Graph: Permissions missing", "Reachable (checked Nov 22, 2026, 12:00 PM). The consent lacks permissions: PartnerBilling.Read.All, Directory.Read.All.",
+			"Active", "Microsoft Graph: Permissions missing", "Reachable (checked Nov 22, 2026, 12:00 PM UTC). The consent lacks permissions: PartnerBilling.Read.All, Directory.Read.All.",
 			"Additional Services", "partner: Unknown (checked",
 			"Certificate (in use): Jun 11, 2027; Next certificate: Nov 23, 2027; Client secret: Ended on Nov 20, 2026; Next client secret: Unknown; Federated token: No end date",
 		}},
@@ -176,7 +177,7 @@ func TestToken_UnreachableConnector(t *testing.T) {
 	d.WaitText("The connector can't be reached at the moment.")
 	d.WaitText("The history can't be read at the moment.")
 	d.Press("Update Refresh Token")
-	d.Wait(frame + `.querySelector(".aps-message-error").innerText.includes("The connector can't be reached")`)
+	d.Wait(widget("progress") + `.innerText.includes("The connector can't be reached")`) // beside the button
 	if got := d.Text(); strings.Contains(got, "refused") {
 		t.Errorf("text() = %q, want no text of the platform's own", got)
 	}
@@ -288,6 +289,35 @@ func TestToken_HistoryGoesOnWhereTheConnectorStopped(t *testing.T) {
 	d.Press("Show Earlier")
 	d.Wait(widget("history") + `.innerText.includes("Refresh token renewed")`)
 	d.Wait(widget("earlier") + `.hidden`)
+}
+
+// TestToken_ShowEarlier: what a press finds, or why it finds nothing, stands at the button, and the focus is not lost with it.
+func TestToken_ShowEarlier(t *testing.T) {
+	t.Parallel()
+	inPanels(t, ux1, classic, func(t *testing.T, location string) {
+		p := newPlatform(t)
+		p.events = nil
+		for i := range 60 {
+			e := someEvents()[0]
+			e["id"], e["at"] = fmt.Sprintf("r%d", i), noon.Add(-time.Duration(i)*time.Minute).Format(time.RFC3339)
+			p.events = append(p.events, e)
+		}
+		d := open(t, p, location)
+		d.Wait(widget("history") + `.innerText.includes("1–10 / 50")`)
+		p.change(func(p *platform) { p.refuse["history"] = fail(failure.InternalError) })
+		d.tabTo(widget("earlier"))
+		d.keys(kb.Enter)
+		d.announces("The history can't be read at the moment.")
+		d.focused(widget("earlier"))
+		if got := evaluate[float64](d, widget("earlierFailed")+`.getBoundingClientRect().top - `+widget("earlier")+`.getBoundingClientRect().bottom`); got < 0 || got > 60 {
+			t.Errorf("the reason stands %v px below the button, want it beside", got)
+		}
+		p.change(func(p *platform) { delete(p.refuse, "history") })
+		d.keys(kb.Enter)
+		d.Wait(widget("history") + `.innerText.includes("1–10 / 60") && ` + widget("earlierFailed") + `.innerText === ""`)
+		d.Wait(widget("earlier") + `.hidden`)
+		d.focused(widget("consents"))
+	})
 }
 
 // fits checks that neither the panel nor the open screen scrolls sideways at any width.

@@ -180,6 +180,6 @@ func TestToken_LeavingReturningAndUnreachableConnector(t *testing.T) {
 	d.WaitText("The connector can't be reached at the moment.")
 	d.WaitText("The history can't be read at the moment.")
 	d.Press("Update Refresh Token")
-	d.Wait(paneltest.Frame + `.querySelector(".aps-message-error").innerText.includes("The connector can't be reached")`)
+	d.Wait(widget("progress") + `.domNode.innerText.includes("The connector can't be reached")`)
 	d.Wait(`!` + widget("update") + `.get("disabled")`)
 }

@@ -98,6 +98,45 @@ define(["aps/xhr"], function (xhr) {
         };
     };
 
+    /* readings puts the answers to a question that is asked again and again in order: one that comes after the answer to a later
+       question is ignored. So is one that was asked for before an operation began or ended, or that comes while one runs,
+       because it is older than the operation's own answer. */
+    operationsOf.readings = function () {
+        let asked = 0;
+        let answered = 0;
+        let running = 0; // operations
+        let changes = 0; // how many of them have begun, and ended
+        return {
+            /* ask is called when the question is asked; what it returns makes the callbacks for the answer. */
+            ask: function () {
+                const mine = asked += 1;
+                const before = changes;
+                return function (show) {
+                    return function (value) {
+                        if (mine > answered && before === changes && !running) {
+                            answered = mine;
+                            show(value);
+                        }
+                    };
+                };
+            },
+            /* operate is called when an operation begins; what it returns makes the callbacks for its answer. The operation has ended
+               then, also when guard ignores the answer. */
+            operate: function (guard) {
+                running += 1;
+                changes += 1;
+                return function (show) {
+                    const shown = guard(show);
+                    return function (value) {
+                        running -= 1;
+                        changes += 1;
+                        shown(value);
+                    };
+                };
+            }
+        };
+    };
+
     const day = 24 * 60 * 60 * 1000;
     const hour = 60 * 60 * 1000;
 
@@ -107,24 +146,33 @@ define(["aps/xhr"], function (xhr) {
         return used ? used.replace("_", "-") : undefined;
     };
 
-    const format = function (time, options) {
-        const date = new Date(time);
+    /* inLocale returns what make makes for the language of the screen, or for the browser's if it doesn't know that one. */
+    const inLocale = function (make) {
         try {
-            return date.toLocaleString(locale(), options);
+            return make(locale());
         } catch (unknownLocale) {
-            return date.toLocaleString(undefined, options);
+            return make(undefined);
         }
+    };
+
+    const format = function (time, options) {
+        return inLocale(function (language) { return new Date(time).toLocaleString(language, options); });
+    };
+
+    /* zoneAt returns the short name of the time zone at a time; the styles of dates don't have it. */
+    const zoneAt = function (time) {
+        if (isNaN(new Date(time))) {
+            return "";
+        }
+        return inLocale(function (language) {
+            const parts = new Intl.DateTimeFormat(language, { timeZoneName: "short" }).formatToParts(new Date(time));
+            return parts.find(function (part) { return part.type === "timeZoneName"; }).value;
+        });
     };
 
     const words = {
         /* number returns a count as people write it in the language of the screen. */
-        number: function (n) {
-            try {
-                return n.toLocaleString(locale());
-            } catch (unknownLocale) {
-                return n.toLocaleString();
-            }
-        },
+        number: function (n) { return inLocale(function (language) { return n.toLocaleString(language); }); },
 
         /* plural translates a text for a count: the catalogues have it with the suffix of each plural category of their
            language. A language without a catalogue gets the English text. */
@@ -279,12 +327,23 @@ define(["aps/xhr"], function (xhr) {
         /* zone is the time zone of all times. */
         zone: function () { return Intl.DateTimeFormat().resolvedOptions().timeZone; },
 
-        time: function (time) {
+        /* localTime is a time in a list whose heading names the zone. */
+        localTime: function (time) {
             return format(time, { dateStyle: "medium", timeStyle: "short" });
+        },
+
+        /* time is a time with its zone, which need not be that of whoever is told about it, nor the same all year. */
+        time: function (time) {
+            return [words.localTime(time), zoneAt(time)].filter(Boolean).join(" ");
         },
 
         date: function (time) {
             return format(time, { dateStyle: "medium" });
+        },
+
+        /* endDate is the day on which a credential ends: in UTC, as people enter it and as certificates have it. */
+        endDate: function (time) {
+            return format(time, { dateStyle: "medium", timeZone: "UTC" });
         },
 
         /* validUntil returns the text for a token's expiry. Accounts above the reseller's may not see it. */
@@ -464,7 +523,7 @@ define(["aps/xhr"], function (xhr) {
             return events.map(function (e) {
                 return words.plain({
                     id: e.id,
-                    at: words.time(e.at),
+                    at: words.localTime(e.at),
                     action: words.action(t, e.action),
                     actor: words.actor(t, e.actor || {}),
                     result: result(t, e),

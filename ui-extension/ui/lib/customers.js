@@ -97,7 +97,7 @@ define([
                 widget("list").set("noDataText", customers.length ? t("No customer matches the search.") : t("The partner account has no customers."));
             }
             widget("list").set("store", new Memory({ data: found.map(rowOf), idProperty: "id" }));
-            widget("count").set("value", customers.length ? t("Shown: __shown__ of __total__", { shown: words.number(found.length), total: words.number(customers.length) }) : "");
+            dom.text(widget("count"), customers.length ? t("Shown: __shown__ of __total__", { shown: words.number(found.length), total: words.number(customers.length) }) : "");
             widget("all").set("disabled", working || !complete || !waiting().length);
             widget("reload").set("disabled", working || reading);
         };

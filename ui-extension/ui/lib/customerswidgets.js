@@ -2,7 +2,7 @@
  * The widgets of the screen "Customers". It uses only widgets and properties that real packages use, too
  * (docs/reference/aps-ui.md §2.3). lib/ux1 describes panel.
  */
-define(["aps/Button", "aps/Output", "aps/Status", "app/lib/connector"], function (Button, Output, Status, connector) {
+define(["aps/Button", "aps/Output", "aps/Status", "app/lib/connector", "app/lib/dom"], function (Button, Output, Status, connector, dom) {
     "use strict";
 
     const { failures, words } = connector;
@@ -67,7 +67,17 @@ define(["aps/Button", "aps/Output", "aps/Status", "app/lib/connector"], function
             return { name: name, field: field, sortable: true, renderCell: function (row) { return new Output({ value: text(row) }); } };
         };
         return [
-            column(t("Customer"), "name", function (row) { return row.customer.domain ? t("__name__ (__domain__)", { name: row.name, domain: row.customer.domain }) : row.name; }),
+            {
+                name: t("Customer"),
+                field: "name",
+                sortable: true,
+                renderCell: function (row) {
+                    const domain = row.customer.domain;
+                    const output = new Output({ value: domain ? t("__name__ (__domain__)", { name: row.name, domain: domain }) : row.name });
+                    dom.breakable(output);
+                    return output;
+                }
+            },
             {
                 name: t("State"),
                 field: "stateText",
@@ -83,12 +93,14 @@ define(["aps/Button", "aps/Output", "aps/Status", "app/lib/connector"], function
                 field: "id",
                 sortable: false,
                 renderCell: function (row) {
+                    const label = row.removable ? t("Remove") : t("Consent");
                     const button = new Button({
-                        label: row.removable ? t("Remove") : t("Consent"),
+                        label: label,
                         autoBusy: false,
                         disabled: row.disabled,
                         onClick: function () { (row.removable ? handlers.remove : handlers.consent)(row); }
                     });
+                    dom.named(button, t("__name__: __state__", { name: label, state: row.name }));
                     handlers.drawn(row, button);
                     return button;
                 }

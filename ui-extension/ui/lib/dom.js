@@ -15,6 +15,11 @@ define([], function () {
         return named && named.matches(fields) ? named : widget.domNode.querySelector(fields);
     };
 
+    /* buttonOf returns the element of a button to which its role belongs. */
+    const buttonOf = function (widget) {
+        return widget.domNode.matches("button") ? widget.domNode : widget.focusNode || widget.domNode.querySelector("button") || widget.domNode;
+    };
+
     const nothingHasFocus = function () {
         const active = document.activeElement;
         return !active || active === document.body || active.disabled === true || !active.getClientRects().length;
@@ -125,14 +130,35 @@ define([], function () {
             }
         },
 
+        /* text sets the value of a widget. The same text again is no change, which screen readers would announce. */
+        text: function (widget, text) {
+            if (widget.get("value") !== text) {
+                widget.set("value", text);
+            }
+        },
+
         /* live makes screen readers announce changes of a text: "polite" waits for a pause, "assertive" interrupts. */
         live: function (widget, politeness) {
             widget.domNode.setAttribute("aria-live", politeness);
         },
 
+        /* named names a button for assistive technology where several have the same label: label is the beginning of name. */
+        named: function (widget, name) {
+            const target = buttonOf(widget);
+            target.removeAttribute("aria-labelledby"); // Dijit's buttons refer to their label, which counts more
+            target.setAttribute("aria-label", name);
+        },
+
+        /* breakable lets names without spaces, such as domains, break anywhere, so that they make nothing wider than the screen. A
+           column of a list becomes no narrower than most words for that. */
+        breakable: function (widget) { Object.assign(widget.domNode.style, { overflowWrap: "anywhere", whiteSpace: "normal", minWidth: "7em" }); },
+
+        /* hasFocus reports whether a widget has the focus. */
+        hasFocus: function (widget) { return widget.domNode.contains(document.activeElement); },
+
         /* pressed says whether what a button switches is on. */
         pressed: function (widget, is) {
-            const target = widget.domNode.matches("button") ? widget.domNode : widget.focusNode || widget.domNode.querySelector("button") || widget.domNode;
+            const target = buttonOf(widget);
             target.setAttribute("aria-pressed", String(is));
             target.style.textDecoration = is ? "underline 2px" : "";
             target.style.textUnderlineOffset = "5px";
@@ -178,6 +204,38 @@ define([], function () {
             }
         },
 
+        /* rowFocus keeps the focus on the button of a row while its list is drawn anew: begin is called before, and drawn with every
+           new button. The buttons have no ids, because a grid may draw new ones before it destroys the old ones. */
+        rowFocus: function () {
+            const dom = this;
+            const buttons = {}; // row → its button
+            let wanted = ""; // the row whose button had the focus, or gets it
+            return {
+                begin: function () {
+                    wanted = Object.keys(buttons).find(function (row) { return buttons[row].domNode && dom.hasFocus(buttons[row]); }) || wanted;
+                },
+                drawn: function (row, button) {
+                    buttons[row] = button;
+                    if (row === wanted) {
+                        setTimeout(function () { // after the grid has inserted it
+                            if (row === wanted && button === buttons[row]) {
+                                wanted = "";
+                                dom.restoreFocus(button);
+                            }
+                        });
+                    }
+                },
+                /* focus focuses the button of a row, once it is there. */
+                focus: function (row) {
+                    if (buttons[row] && buttons[row].domNode) {
+                        dom.focus(buttons[row]);
+                    } else {
+                        wanted = row;
+                    }
+                }
+            };
+        },
+
         /* disabler returns a function that disables widgets during an operation and enables them again. A disabled button
            loses the focus; it is focused again unless the focus has moved elsewhere. */
         disabler: function () {
@@ -185,7 +243,7 @@ define([], function () {
             let focused = null;
             return function (widgets, is) {
                 if (is) {
-                    focused = widgets.find(function (one) { return one.domNode.contains(document.activeElement); }) || focused;
+                    focused = widgets.find(dom.hasFocus) || focused;
                 }
                 widgets.forEach(function (one) { one.set("disabled", is); });
                 if (!is && focused && widgets.indexOf(focused) >= 0) {
@@ -195,16 +253,16 @@ define([], function () {
             };
         },
 
-        /* link adds a link after the text of a widget; an empty url removes it. */
+        /* link adds a link after the text of a widget, or changes it so that it keeps the focus; an empty url removes it. */
         link: function (widget, text, url) {
             const old = widget.domNode.querySelector("a[data-azp-link]");
-            if (old) {
-                old.parentNode.removeChild(old);
-            }
             if (!url) {
+                if (old) {
+                    old.remove();
+                }
                 return;
             }
-            const a = document.createElement("a");
+            const a = old || document.createElement("a");
             a.setAttribute("data-azp-link", "");
             a.href = url;
             if (/^http/i.test(url)) { // a mail program needs no page
@@ -212,7 +270,9 @@ define([], function () {
                 a.rel = "noopener noreferrer";
             }
             a.textContent = text;
-            widget.domNode.appendChild(a);
+            if (!old) {
+                widget.domNode.appendChild(a);
+            }
         },
 
         /* row arranges the children of a container in a line. */
@@ -228,8 +288,7 @@ define([], function () {
 
         /* expanded says whether what a button shows and hides is shown. */
         expanded: function (widget, is) {
-            const target = widget.domNode.matches("button") ? widget.domNode : widget.focusNode || widget.domNode;
-            target.setAttribute("aria-expanded", String(is));
+            buttonOf(widget).setAttribute("aria-expanded", String(is));
         },
 
         /* bar draws a line with marks, each {share, text}, of which the first is filled up to. Without marks it draws nothing. */

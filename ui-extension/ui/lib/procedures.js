@@ -187,7 +187,7 @@ define(["aps/confirm", "app/lib/connector", "app/lib/consent", "app/lib/dom"], f
             const settings = {
                 title: t("Please wait"), text: t("Please wait, the Microsoft sign-in page is being opened."), startURL: startURL, now: screen.now()
             };
-            const explain = whileOpen(screen.showConsentError);
+            const explain = whileOpen(function (error) { showProgress(failures.consentErrorMessage(t, error)); });
             consent.begin(settings, function (error) {
                 screen.busy(buttons, false);
                 if (error) {
@@ -276,6 +276,7 @@ define(["aps/confirm", "app/lib/connector", "app/lib/consent", "app/lib/dom"], f
             /* pause stops polling while the screen is not open, and resume goes on. */
             pause: function () {
                 clearTimeout(ticker);
+                showProgress("");
                 if (consent) {
                     consent.pause();
                 }
@@ -387,7 +388,7 @@ define(["aps/confirm", "app/lib/connector", "app/lib/consent", "app/lib/dom"], f
             } else if (failure && codeFailures.indexOf(failure.code) >= 0) {
                 showCodeError(failures.messageOf(t, failure));
             } else {
-                screen.showConsentError(error);
+                screen.setText("codeError", failures.consentErrorMessage(t, error)); // it says nothing against the code
             }
             screen.reload();
         };
@@ -401,11 +402,12 @@ define(["aps/confirm", "app/lib/connector", "app/lib/consent", "app/lib/dom"], f
             }
             showCodeError("");
             screen.busy(["redeem"], true);
-            screen.operations().redeem(code).then(whileOpen(function (answer) {
+            const ended = screen.operate();
+            screen.operations().redeem(code).then(ended(function (answer) {
                 screen.setText("code", "");
                 showUsed();
                 screen.showUpdated(answer);
-            }), whileOpen(refuse)).always(function () { screen.busy(["redeem"], false); });
+            }), ended(refuse)).always(function () { screen.busy(["redeem"], false); });
         };
 
         const sendStep = function () {

@@ -73,7 +73,7 @@ define(["aps/Status", "aps/Memory", "app/lib/connector", "app/lib/dom"], functio
         if (!at) {
             return t("Unknown");
         }
-        const date = words.date(at);
+        const date = words.endDate(at);
         return new Date(at) > new Date(now) ? date : t("Ended on __date__", { date: date });
     };
 
@@ -256,7 +256,7 @@ define(["aps/Status", "aps/Memory", "app/lib/connector", "app/lib/dom"], functio
     const output = function (panel, name) { return ["aps/Output", { id: panel.id(name), gridSize: whole, value: "" }]; };
 
     const show = function (panel, name, text) {
-        panel.byId(name).set("value", text);
+        dom.text(panel.byId(name), text);
         panel.byId(name).set("visible", Boolean(text));
     };
 
@@ -292,6 +292,7 @@ define(["aps/Status", "aps/Memory", "app/lib/connector", "app/lib/dom"], functio
        events. */
     const eventList = function (t, accessTokens, empty) {
         const belongs = function (event) { return isLent(event) === (accessTokens === "only"); };
+        const readings = connector.operations.readings(); // of the newest page
         let read = []; // with the events at which the connector stopped looking
         let more = false; // whether there may be earlier ones
         let note = ""; // what it says instead
@@ -300,6 +301,7 @@ define(["aps/Status", "aps/Memory", "app/lib/connector", "app/lib/dom"], functio
 
         return {
             accessTokens: accessTokens,
+            ask: readings.ask,
             events: function () { return read.filter(belongs); },
             more: function () { return more; },
             note: function () { return note || (more ? t("Nothing recent. Use Show Earlier to look further back.") : empty); },
@@ -359,18 +361,23 @@ define(["aps/Status", "aps/Memory", "app/lib/connector", "app/lib/dom"], functio
             const rows = lent ? eventTexts.lendings(t, shown.events()) : eventTexts.rows(t, shown.events());
             list.set("noDataText", shown.note());
             list.set("store", new Memory({ data: rows, idProperty: "id" }));
+            const ended = dom.hasFocus(widget("earlier")) && !shown.more();
             widget("earlier").set("visible", shown.more());
+            if (ended) {
+                dom.restoreFocus(widget(lent ? "issued" : "consents")); // the button that had the focus is hidden
+            }
         };
 
         /* readNewest reads the newest page of a list. */
         const readNewest = function (list) {
-            return readPage(list.accessTokens, firstPage, "").then(guard(function (page) {
+            const inOrder = list.ask();
+            return readPage(list.accessTokens, firstPage, "").then(guard(inOrder(function (page) {
                 list.renew(page || [], firstPage);
                 draw();
-            }), guard(function () {
+            })), guard(inOrder(function () {
                 list.clear(t("The history can't be read at the moment."));
                 draw();
-            }));
+            })));
         };
 
         /* show shows one list. The access tokens are not read before somebody wants to see them. */
@@ -394,10 +401,11 @@ define(["aps/Status", "aps/Memory", "app/lib/connector", "app/lib/dom"], functio
 
         const earlier = function () {
             const list = shown;
+            widget("earlierFailed").set("value", "");
             readPage(list.accessTokens, furtherPage, list.before()).then(guard(function (page) {
                 list.take(page || [], furtherPage);
                 draw();
-            }), guard(function () { panel.showMessage("error", t("The history can't be read at the moment.")); }));
+            }), guard(function () { widget("earlierFailed").set("value", t("The history can't be read at the moment.")); }));
         };
 
         const saveCSV = function () {
@@ -437,7 +445,8 @@ define(["aps/Status", "aps/Memory", "app/lib/connector", "app/lib/dom"], functio
                     ]),
                     ["aps/Button", {
                         id: panel.id("earlier"), label: t("Show Earlier"), autoBusy: false, visible: false, onClick: earlier
-                    }]
+                    }],
+                    output(panel, "earlierFailed")
                 ];
             },
 
@@ -445,13 +454,15 @@ define(["aps/Status", "aps/Memory", "app/lib/connector", "app/lib/dom"], functio
             prepare: function () {
                 dom.row(widget("kinds"));
                 widget("kinds").domNode.style.marginBottom = "14px";
+                dom.live(widget("earlierFailed"), "polite");
                 show(shown);
             },
 
-            /* clear forgets what was read, of another tenant. */
+            /* clear forgets what was read, of another tenant, before that of this one is there. */
             clear: function () {
-                changes.clear();
-                issued.clear();
+                changes.clear(t("Loading"));
+                issued.clear(t("Loading"));
+                widget("earlierFailed").set("value", "");
                 issuedRead = false;
                 readPage = null;
                 draw();
@@ -479,7 +490,6 @@ define(["aps/Status", "aps/Memory", "app/lib/connector", "app/lib/dom"], functio
         reason: reason,
         advice: advice,
         verdict: verdict,
-        allWell: function (s) { return !s.failure && !unwell(s).length; },
 
         /* tile returns the tile of the status with the given buttons, and the given widgets before the details. */
         tile: function (panel, buttons, before) {

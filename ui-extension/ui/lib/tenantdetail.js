@@ -55,7 +55,7 @@ define([
         const widget = panel.byId;
         const whole = "md-12 xs-12";
         const history = status.history(panel);
-        let chosen = null; // {row, operations, instance, status} of the tenant whose details are shown
+        let chosen = null; // {row, operations, readings, instance, status} of the tenant whose details are shown
 
         /* whileChosen ignores an answer if the details of another tenant are shown by then. */
         const whileChosen = function (tenant, show) {
@@ -97,11 +97,12 @@ define([
                 return null;
             }
             history.load(tenant.operations.history, function (show) { return whileChosen(tenant, show); });
-            return tenant.operations.tokenStatus().then(whileChosen(tenant, showStatus), whileChosen(tenant, function (error) {
+            const inOrder = tenant.readings.ask();
+            return tenant.operations.tokenStatus().then(whileChosen(tenant, inOrder(showStatus)), whileChosen(tenant, inOrder(function (error) {
                 status.showUnknown(panel, error);
                 widget("todo").set("value", "");
                 busy(true);
-            }));
+            })));
         };
 
         const showCustomers = function (is) {
@@ -119,18 +120,24 @@ define([
             showCustomers(false);
         };
 
-        /* act runs an operation that answers with the new status. */
-        const act = function (call, done) {
+        /* operate says that an operation of the chosen tenant begins; makes the callbacks for its answer. */
+        const operate = function () {
             const tenant = chosen;
-            panel.clearMessage();
+            say("");
             busy(true);
-            call(tenant.operations).then(whileChosen(tenant, function (s) {
+            return tenant.readings.operate(function (show) { return whileChosen(tenant, show); });
+        };
+
+        /* act runs an operation that answers with the new status. done returns the text that appears below the buttons. */
+        const act = function (call, done) {
+            const ended = operate();
+            call(chosen.operations).then(ended(function (s) {
                 showStatus(s);
-                done(s);
+                say(done(s));
                 load();
                 events.changed();
-            }), whileChosen(tenant, function (error) {
-                panel.showMessage("error", failures.errorMessage(t, error));
+            }), ended(function (error) {
+                say(failures.errorMessage(t, error));
                 load();
                 events.changed();
             }));
@@ -149,27 +156,21 @@ define([
         const handlers = {
             close: close,
             check: function () {
-                act(function (operations) { return operations.check(); }, function (s) {
-                    panel.showMessage(status.allWell(s) ? "info" : "warning", status.verdict(t, s));
-                });
+                act(function (operations) { return operations.check(); }, function (s) { return status.verdict(t, s); });
             },
             renew: function () {
                 act(function (operations) { return operations.renew(); }, function (s) {
                     if (s.lastRenewal && s.lastRenewal.ok) {
-                        panel.showMessage("info", t("The refresh token has been renewed."));
-                    } else if (s.failure) {
-                        panel.showMessage("error", failures.messageOf(t, s.failure));
+                        return t("The refresh token has been renewed.");
                     }
+                    return s.failure ? failures.messageOf(t, s.failure) : "";
                 });
             },
             remind: function () {
-                const tenant = chosen;
-                panel.clearMessage();
-                say("");
-                busy(true);
-                tenant.operations.remind().then(whileChosen(tenant, function () {
+                const ended = operate();
+                chosen.operations.remind().then(ended(function () {
                     say(t("The reseller has been reminded. The notice says who asked for it."));
-                }), whileChosen(tenant, function (error) {
+                }), ended(function (error) {
                     say(failures.errorMessage(t, error));
                 })).always(load);
             },
@@ -224,13 +225,14 @@ define([
             prepare: function () {
                 status.prepare(panel);
                 history.prepare();
+                dom.breakable(widget("status")); // for the name in its title
                 dom.live(widget("said"), "polite");
             },
 
             isOpen: function () { return Boolean(chosen); },
 
             open: function (row, instance) {
-                chosen = { row: row, operations: operationsOf(row.id), instance: instance, status: null };
+                chosen = { row: row, operations: operationsOf(row.id), readings: operationsOf.readings(), instance: instance, status: null };
                 panel.clearMessage();
                 widget("status").set("title", t("Token Status of __name__", { name: row.name }));
                 status.showLoading(panel);

@@ -55,19 +55,19 @@ define([
         let typing = 0;
         let prepared = false;
         let opened = null; // {id, name} of the tenant whose details are open
-        // Tenant → its button in the list. The buttons have no ids, because a grid may draw new ones before it destroys
-        // the old ones.
-        const detailButtons = {};
-        let focusedTenant = ""; // the tenant whose button had the focus before the list was redrawn
+        const listFocus = dom.rowFocus();
+        const instancesFocus = dom.rowFocus();
 
         const query = function () {
             return { limit: pageLength, offset: offset, state: state, search: search };
         };
 
-        /* countLabel is the label of a filter. The chosen one has a mark, because a panel need not show what is pressed. */
-        const countLabel = function (name, count, is) {
-            const label = t("__name__: __state__", { name: name, state: words.number(count) });
-            return is ? ["✓ ", label].join("") : label;
+        /* showFilter labels the button of a filter, without a number while none is known. The chosen one has a mark, because a panel
+           need not show what is pressed. */
+        const showFilter = function (button, name, count, is) {
+            const label = count === undefined ? name : t("__name__: __state__", { name: name, state: words.number(count) });
+            button.set("label", is ? ["✓ ", label].join("") : label);
+            dom.pressed(button, is);
         };
 
         const filtered = function () { return Boolean(state || search); };
@@ -78,6 +78,7 @@ define([
         };
 
         const showInstances = function () {
+            instancesFocus.begin();
             const data = instances.map(function (id) {
                 return { id: id, application: applications[id] || null, shown: id === chosen, several: instances.length > 1 };
             });
@@ -87,38 +88,61 @@ define([
         const showCounts = function (page) {
             const all = words.states(t);
             let total = 0;
+            let lost = false; // whether the filter that had the focus is hidden
             Object.keys(page.counts).forEach(function (name) {
                 const button = widget("count-" + name);
                 const count = page.counts[name];
                 total += count;
                 if (button) {
-                    button.set("label", countLabel(all[name].label, count, state === name));
-                    button.set("visible", count > 0 || state === name);
-                    dom.pressed(button, state === name);
+                    const visible = count > 0 || state === name;
+                    lost = lost || !visible && dom.hasFocus(button);
+                    showFilter(button, all[name].label, count, state === name);
+                    button.set("visible", visible);
                 }
             });
-            widget("count-all").set("label", countLabel(t("All"), total, !state));
-            dom.pressed(widget("count-all"), !state);
+            showFilter(widget("count-all"), t("All"), total, !state);
+            if (lost) {
+                dom.restoreFocus(widget("count-all"));
+            }
+        };
+
+        /* showNoCounts shows the filters without numbers: those before are of another time, or of another instance. */
+        const showNoCounts = function () {
+            const all = words.states(t);
+            Object.keys(all).forEach(function (name) {
+                const button = widget("count-" + name);
+                if (button) {
+                    showFilter(button, all[name].label, undefined, state === name);
+                }
+            });
+            showFilter(widget("count-all"), t("All"), undefined, !state);
+        };
+
+        /* turnable enables the buttons between pages. One at which there is no further page passes the focus to the other one. */
+        const turnable = function (possible) {
+            const focused = Object.keys(possible).find(function (name) { return dom.hasFocus(widget(name)); });
+            Object.keys(possible).forEach(function (name) { widget(name).set("disabled", !possible[name]); });
+            if (focused && !possible[focused]) {
+                dom.restoreFocus(widget(focused === "next" ? "previous" : "next"));
+            }
         };
 
         const showRows = function (page) {
-            focusedTenant = Object.keys(detailButtons).find(function (id) {
-                return detailButtons[id].domNode && detailButtons[id].domNode.contains(document.activeElement);
-            }) || focusedTenant;
+            listFocus.begin();
             widget("list").set("noDataText", filtered() ? t("No reseller matches.") : t("No reseller has an Azure Partner subscription yet."));
             widget("list").set("store", new Memory({ data: rowsOf(page.tenants), idProperty: "id" }));
             const last = offset + page.tenants.length;
-            widget("range").set("value", page.tenants.length ? t("Shown: __shown__ of __total__", { shown: [words.number(offset + 1), words.number(last)].join("–"), total: words.number(page.total) }) : "");
-            widget("previous").set("disabled", offset === 0);
-            widget("next").set("disabled", last >= page.total);
+            dom.text(widget("range"), page.tenants.length ? t("Shown: __shown__ of __total__", { shown: [words.number(offset + 1), words.number(last)].join("–"), total: words.number(page.total) }) : "");
             ["previous", "next"].forEach(function (name) { widget(name).set("visible", page.total > pageLength); });
+            turnable({ previous: offset > 0, next: last < page.total });
         };
 
         const showNoRows = function (error) {
             widget("list").set("noDataText", t("The list can't be read at the moment."));
             widget("list").set("store", new Memory({ data: [], idProperty: "id" }));
-            widget("range").set("value", "");
-            widget("failure").set("value", failures.errorMessage(t, error));
+            dom.text(widget("range"), "");
+            showNoCounts();
+            dom.text(widget("failure"), failures.errorMessage(t, error));
             widget("reload").set("visible", true);
         };
 
@@ -136,12 +160,11 @@ define([
                 });
             };
             return operationsOf(chosen).tenants(query()).then(current(function (page) {
-                if (!page.tenants.length && offset > 0 && page.total > 0) { // the last page is gone
-                    offset = Math.floor((page.total - 1) / pageLength) * pageLength;
-                    loadList();
+                if (!page.tenants.length && offset > 0) { // the page is gone; a tenant that is being removed may still count in total
+                    turn(Math.min(offset - pageLength, Math.floor((page.total - 1) / pageLength) * pageLength));
                     return;
                 }
-                widget("failure").set("value", "");
+                dom.text(widget("failure"), "");
                 widget("reload").set("visible", false);
                 applications[chosen] = page.instance;
                 showUnlisted(page.unlistedOrigins);
@@ -179,12 +202,7 @@ define([
                 opened = null;
                 keep();
                 showOverview(true);
-                const button = detailButtons[id];
-                if (button && button.domNode) {
-                    dom.focus(button);
-                } else {
-                    focusedTenant = id; // the list is still to come
-                }
+                listFocus.focus(id);
             }
         });
 
@@ -195,8 +213,10 @@ define([
             },
             instance: function (id) {
                 chosen = id;
+                dom.focus(widget("count-all"), true); // the button that had the focus becomes a text
                 turn(0);
             },
+            instanceDrawn: function (row, button) { instancesFocus.drawn(row.id, button); },
             previous: function () { turn(offset - pageLength); },
             next: function () { turn(offset + pageLength); },
             reload: function () { loadList(); },
@@ -206,13 +226,7 @@ define([
                 showOverview(false);
                 detail.open(opened, applications[chosen] || { id: chosen });
             },
-            drawn: function (row, button) {
-                detailButtons[row.id] = button;
-                if (row.id === focusedTenant) {
-                    focusedTenant = "";
-                    setTimeout(function () { dom.restoreFocus(button); }); // after the grid has inserted it
-                }
-            }
+            drawn: function (row, button) { listFocus.drawn(row.id, button); }
         };
 
         const prepareWidgets = function () {

@@ -2,7 +2,7 @@
  * The widgets of the screen "Refresh Tokens". It uses only widgets and properties that real packages use, too
  * (docs/reference/aps-ui.md §2.3). lib/ux1 describes panel.
  */
-define(["aps/Button", "aps/Output", "aps/Status", "app/lib/connector"], function (Button, Output, Status, connector) {
+define(["aps/Button", "aps/Output", "aps/Status", "app/lib/connector", "app/lib/dom"], function (Button, Output, Status, connector, dom) {
     "use strict";
 
     const { words } = connector;
@@ -20,7 +20,7 @@ define(["aps/Button", "aps/Output", "aps/Status", "app/lib/connector"], function
         return { name: name, field: field, sortable: false, renderCell: shown(text) };
     };
 
-    /* breakable is a column of names without spaces, such as domains, which would make the list wider than the screen. */
+    /* breakable is a column of names without spaces. */
     const breakable = function (name, field, text) {
         const draw = shown(text);
         return {
@@ -29,7 +29,7 @@ define(["aps/Button", "aps/Output", "aps/Status", "app/lib/connector"], function
             sortable: false,
             renderCell: function (row) {
                 const output = draw(row);
-                output.domNode.style.overflowWrap = "anywhere";
+                dom.breakable(output);
                 return output;
             }
         };
@@ -44,7 +44,7 @@ define(["aps/Button", "aps/Output", "aps/Status", "app/lib/connector"], function
             return t("Not set");
         }
         return application.credentials.map(function (c) {
-            const end = c.endsAt ? t("Until __date__", { date: words.date(c.endsAt) }) : t("Unknown");
+            const end = c.endsAt ? t("Until __date__", { date: words.endDate(c.endsAt) }) : t("Unknown");
             return t("__name__: __state__", { name: words.credential(t, c.name), state: c.name === "federated" ? t("No end date") : end });
         }).join("; ");
     };
@@ -61,7 +61,11 @@ define(["aps/Button", "aps/Output", "aps/Status", "app/lib/connector"], function
                     if (!row.several || row.shown) {
                         return new Output({ value: t("Resellers are shown below") });
                     }
-                    return new Button({ label: t("Show Resellers"), autoBusy: false, onClick: function () { handlers.instance(row.id); } });
+                    const button = new Button({ label: t("Show Resellers"), autoBusy: false, onClick: function () { handlers.instance(row.id); } });
+                    const application = row.application && row.application.applicationId;
+                    dom.named(button, t("__name__: __state__", { name: t("Show Resellers"), state: application || row.id }));
+                    handlers.instanceDrawn(row, button);
+                    return button;
                 }
             }
         ];
@@ -86,6 +90,7 @@ define(["aps/Button", "aps/Output", "aps/Status", "app/lib/connector"], function
                 sortable: false,
                 renderCell: function (row) {
                     const button = new Button({ label: t("Details"), autoBusy: false, onClick: function () { handlers.details(row); } });
+                    dom.named(button, t("__name__: __state__", { name: t("Details"), state: row.name }));
                     handlers.drawn(row, button);
                     return button;
                 }

@@ -5,6 +5,7 @@
  *   operations()             the operations of the tenant
  *   now()                    the connector's time
  *   whileOpen(show)          show, unless the screen was left in the meantime (lib/connector)
+ *   operate()                says that an operation begins which changes the status; makes the callbacks for its answer
  *   busy(names, is)          disables widgets during an operation
  *   setText(name, text)      the value of a widget
  *   clear()                  removes what earlier presses have said
@@ -50,7 +51,8 @@ define([
         let menuOpen = false;
         let foldable = false;
         let unfolded = false;
-        let acts = 0; // how many operations of the status group have begun, and ended: odd while one runs
+        const readings = operationsOf.readings(); // of the status
+        const operate = function () { return readings.operate(whileOpen); };
         const disable = dom.disabler();
         const busy = function (names, is) { disable(names.map(widget), is); };
 
@@ -95,7 +97,7 @@ define([
             showFold();
         };
 
-        const setText = function (name, text) { widget(name).set("value", text); };
+        const setText = function (name, text) { dom.text(widget(name), text); };
 
         const mainLabels = function () {
             return { check: t("Check Now"), renew: t("Renew Now"), settings: t("Settings"), code: t("Enter Code") };
@@ -126,16 +128,8 @@ define([
         };
 
         const loadStatus = function () {
-            const asked = acts;
-            /* A status that was read during an operation is older than its answer, and would enable the buttons. */
-            const unlessActing = function (show) {
-                return whileOpen(function (answer) {
-                    if (asked === acts && acts % 2 === 0) {
-                        show(answer);
-                    }
-                });
-            };
-            return operations.tokenStatus().then(unlessActing(showStatus), unlessActing(showUnknown));
+            const inOrder = readings.ask();
+            return operations.tokenStatus().then(whileOpen(inOrder(showStatus)), whileOpen(inOrder(showUnknown)));
         };
 
         const loadHistory = function () {
@@ -176,6 +170,7 @@ define([
             operations: function () { return operations; },
             now: function () { return Date.now() + offset; },
             whileOpen: whileOpen,
+            operate: operate,
             busy: busy,
             setText: setText,
             clear: clear,
@@ -196,14 +191,7 @@ define([
         const act = function (call, done) {
             clear();
             busy(["main", "check", "renew", "forget"], true);
-            acts += 1;
-            const ended = function (show) {
-                const shown = whileOpen(show);
-                return function (answer) {
-                    acts += 1; // also when the screen has closed
-                    shown(answer);
-                };
-            };
+            const ended = operate();
             call().then(ended(function (s) {
                 showStatus(s);
                 setText("result", done(s));
@@ -219,10 +207,11 @@ define([
             confirm: function () {
                 clear();
                 busy(["confirm"], true);
-                operations.redeem(unconfirmed).then(whileOpen(function (answer) {
+                const ended = operate();
+                operations.redeem(unconfirmed).then(ended(function (answer) {
                     showUpdated(answer);
                     dom.restoreFocus(widget("more")); // the button that had the focus is now hidden
-                }), whileOpen(function (error) {
+                }), ended(function (error) {
                     showConsentError(error);
                     reload();
                 })).always(function () { busy(["confirm"], false); });
