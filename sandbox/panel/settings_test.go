@@ -197,12 +197,19 @@ func TestSettings_RemoveCredential(t *testing.T) {
 			d.Wait(frame + `.querySelector("dialog") !== null`)
 			d.Press(label)
 		}
+		beside := func(button, result, text string) {
+			t.Helper()
+			d.Wait(widget(result) + `.innerText.includes(` + strconv.Quote(text) + `)`)
+			if got := evaluate[float64](d, widget(result)+`.getBoundingClientRect().top - `+widget(button)+`.getBoundingClientRect().bottom`); got < 0 || got > 60 {
+				t.Errorf("%q stands %v px below the button, want it beside", text, got)
+			}
+		}
 		remove("Remove Client Secret")
-		d.WaitText("This account isn't allowed to do that here.")
+		beside("applicationSecretRemove", "applicationSecretRemoved", "This account isn't allowed to do that here.")
 		p.change(func(p *platform) { delete(p.refuse, "removeCredential") })
 		remove("Remove Client Secret")
 		d.Wait(paneltest.Field("applicationSecretEnd") + `.value === ""`)
-		d.WaitText("The credential has been removed.")
+		beside("applicationSecretRemove", "applicationSecretRemoved", "The credential has been removed.")
 		if got := d.Value("directory"); got != "half.example" {
 			t.Errorf("Value(directory) = %q, want what was entered", got)
 		}
@@ -228,7 +235,7 @@ func TestSettings_TellWhoMayBorrow(t *testing.T) {
 			return `Array.from(` + widget(list) + `.querySelectorAll("tbody tr")).map(row => Array.from(row.cells).map(cell => cell.innerText.trim()).join("|")).join("; ")`
 		}
 		d.Wait(cells("borrowers") + ` === "Azure CSP (NCE)|Partner Center, Microsoft Graph|Partner directory, Customer directories; e1000000-0000-4000-8000-000000000001|Azure Resource Manager|Partner directory"`)
-		d.Wait(cells("clients") + ` === "billing|Access tokens, Forwarded calls|Microsoft Graph, Azure Resource Manager|Customer directories|Nov 23, 2026, 11:00 AM; ` +
+		d.Wait(cells("clients") + ` === "billing|Access tokens, Forwarded calls|Microsoft Graph, Azure Resource Manager|Customer directories|Nov 23, 2026, 11:00 AM UTC; ` +
 			`idle|Forwarded calls|Azure Resource Manager|Partner directory|Never; reports|Access tokens|Microsoft Graph|Partner directory|Not shown (shared with other resellers)"`)
 		if got := evaluate[float64](d, widget("clientsText")+`.getBoundingClientRect().top - `+widget("borrowers")+`.getBoundingClientRect().bottom`); got < 14 || got > 40 {
 			t.Errorf("the text about the clients is %v px below the table of the applications, want it apart like other paragraphs", got)
@@ -289,7 +296,7 @@ func TestSettings_TestCredentials(t *testing.T) {
 		d.wrong("directory", "Microsoft doesn't know a directory named contoso.example.")
 		p.change(func(p *platform) { p.refuse["testCredentials"] = fail(failure.MicrosoftUnavailable) })
 		d.Press("Test Credentials")
-		d.WaitText("Nothing was changed. Start again in a few minutes.")
+		d.Wait(widget("testResult") + `.innerText.includes("Nothing was changed. Start again in a few minutes.")`)
 	})
 }
 
@@ -321,6 +328,71 @@ func TestSettings_ForgetUnsavedInput(t *testing.T) {
 	if got := d.Value("applicationSecret"); got != "" {
 		t.Error("the secret is still in its field, want it gone")
 	}
+}
+
+// TestClassic_GoesOnAfterBack: a browser may keep a page that a person leaves, and show it again as it was.
+func TestClassic_GoesOnAfterBack(t *testing.T) {
+	t.Parallel()
+	back := func(d *driver) {
+		d.T.Helper()
+		for _, event := range []string{"pagehide", "pageshow"} {
+			evaluate[bool](d, `(w => w.dispatchEvent(new w.PageTransitionEvent("`+event+`", { persisted: true })))(`+frame+`.defaultView)`)
+		}
+	}
+	p := newPlatform(t)
+	d := open(t, p, classic)
+	d.State("active")
+	p.change(func(p *platform) { p.status = absentStatus() })
+	back(d)
+	d.State("absent")
+
+	d = open(t, p, settingsClassic)
+	d.Wait(paneltest.Field("directory") + `.value !== ""`)
+	back(d)
+	d.waitCalls("read", 2)
+	d.Wait(paneltest.Field("directory") + `.offsetParent !== null`)
+	d.Enter("directory", "contoso.example")
+	d.save()
+	d.WaitText("The settings have been saved.")
+	if got := p.saved["directory"]; got != "contoso.example" {
+		t.Errorf("the saved directory is %v, want contoso.example", got)
+	}
+}
+
+// TestSettings_AskForNothingBeforeTheyAreRead: what was entered before would be overwritten, or could not be saved.
+func TestSettings_AskForNothingBeforeTheyAreRead(t *testing.T) {
+	t.Parallel()
+	inPanels(t, settings, settingsClassic, func(t *testing.T, location string) {
+		p := newPlatform(t)
+		allowOwn(p)
+		held := make(chan struct{})
+		p.held = map[string]chan struct{}{"read": held}
+		d := logIn(t, p, location)
+		d.waitCalls("read", 1)
+		d.WaitText("Who May Get Access Tokens") // the status is there
+		fields := `Array.from(` + frame + `.querySelectorAll("input, textarea")).filter(f => f.offsetParent !== null).length`
+		if got := evaluate[int](d, fields); got != 0 {
+			t.Errorf("%d fields are shown before the settings are read, want none", got)
+		}
+		p.change(func(p *platform) { p.refuse["read"] = fail(failure.InternalError) })
+		close(held)
+		d.WaitText("Reference: R7W2-KD5M.")
+		d.Wait(`document.getElementById("loading").hidden`)
+		d.save()
+		d.Wait(`document.getElementById("loading").hidden`)
+		d.WaitText("Reference: R7W2-KD5M.")
+		if got := evaluate[int](d, fields); got != 0 {
+			t.Errorf("%d fields are shown though the settings can't be read, want none", got)
+		}
+
+		p.change(func(p *platform) { delete(p.refuse, "read") })
+		d.Click(paneltest.Document, "Close")
+		d.State("active")
+		d.Press("More")
+		d.Press("Settings")
+		d.Wait(paneltest.Field("directory") + `.value === "contoso-partner.onmicrosoft.com"`)
+		d.WaitText("Your Own Application")
+	})
 }
 
 func TestSettings_NotInTheMenu(t *testing.T) {

@@ -36,6 +36,11 @@ define(["aps/load", "dijit/registry", "aps/Message", "app/lib/connector"], funct
         load(["aps/PageContainer", { id: id("page") }, shown.tree()], "aps-frame").then(function () {
             shown.show();
             window.addEventListener("pagehide", shown.hide);
+            window.addEventListener("pageshow", function (event) {
+                if (event.persisted) { // Back: the browser kept the page as it was left
+                    shown.show();
+                }
+            });
         });
     };
 });

@@ -151,7 +151,7 @@ define([
         const whileOpen = lifetime.whileOpen;
         let operations = null;
         let tenant = null; // as the platform stores it; null until it is read
-        let own = false; // whether the provider allows an application of the reseller's own
+        let own = null; // whether the provider allows an application of the reseller's own; null until it is read
 
         // What is no day yet must not count as none.
         const text = function (name) { return dom.unreadable(widget(name)) ? "?" : String(widget(name).get("value") || "").trim(); };
@@ -203,10 +203,22 @@ define([
             secrets.forEach(function (name) { setText(name, ""); });
         };
 
+        const clearRemoved = function () {
+            secrets.forEach(function (name) { setText(name + "Removed", ""); });
+        };
+
+        /* showPanels shows what there is to fill in, once the settings are read: they would overwrite what was entered before. */
+        const showPanels = function () {
+            const read = Boolean(tenant);
+            const later = read && atVersion2(tenant);
+            const shown = { directoryPanel: read, noticesPanel: later, trial: later, applicationPanel: read && own === true, providerPanel: own === false };
+            Object.keys(shown).forEach(function (name) { widget(name).set("visible", shown[name]); });
+        };
+
         const fillCertificateEnds = function (resource) {
             certificates.forEach(function (name) {
                 const end = resource[name + "End"];
-                setText(name + "End", end ? words.date(end + "T12:00:00Z") : t("None"));
+                setText(name + "End", end ? words.endDate(end) : t("None"));
             });
         };
 
@@ -218,9 +230,9 @@ define([
         const fill = function (resource) {
             tenant = resource;
             ["directory"].concat(readable, notices).forEach(function (name) { setText(name, stored(name)); });
-            widget("noticesPanel").set("visible", atVersion2(tenant));
-            widget("trial").set("visible", atVersion2(tenant));
+            showPanels();
             setText("testResult", "");
+            clearRemoved();
             fillCertificateEnds(resource);
             clearSecrets();
             allowRemoval(true);
@@ -229,8 +241,7 @@ define([
         const showApplication = function (s) {
             own = s.tenantApplication === true;
             setText("providerApplication", s.applicationId || t("Not set"));
-            widget("applicationPanel").set("visible", own);
-            widget("providerPanel").set("visible", !own);
+            showPanels();
             widget("borrowersPanel").set("visible", Boolean(s.borrowers)); // earlier packages don't tell
             widget("borrowers").set("store", new Memory({ data: borrowerRows(t, s.borrowers || []), idProperty: "id" }));
             const clients = s.clients || [];
@@ -272,14 +283,17 @@ define([
             return fields.indexOf(next) >= 0 && !text(name) && text(next) ? next : name;
         };
 
-        const refused = function (error) {
-            const failure = failures.read(error).failure;
-            const name = failure && fieldOf[failure.code] && shownAt(fieldOf[failure.code]);
-            if (name && visible(name)) {
-                showErrors(Object.fromEntries([[name, failures.messageOf(t, failure)]]));
-            } else {
-                panel.showMessage("error", failures.consentErrorMessage(t, error)); // nothing retries it
-            }
+        /* refused returns what shows why something was refused: at its field, or else with say. */
+        const refused = function (say) {
+            return function (error) {
+                const failure = failures.read(error).failure;
+                const name = failure && fieldOf[failure.code] && shownAt(fieldOf[failure.code]);
+                if (name && visible(name)) {
+                    showErrors(Object.fromEntries([[name, failures.messageOf(t, failure)]]));
+                } else {
+                    say(failures.consentErrorMessage(t, error)); // nothing retries it
+                }
+            };
         };
 
         /* removed shows that a credential is gone. What the person is entering elsewhere stays. */
@@ -292,11 +306,11 @@ define([
                 setText(name + "End", "");
             }
             loadApplication();
-            panel.showMessage("info", t("The credential has been removed."));
+            setText(name + "Removed", t("The credential has been removed."));
         };
 
         const remove = function (name, title) {
-            panel.clearMessage();
+            clearRemoved();
             confirm({
                 title: title,
                 description: t("The connector deletes this credential and continues with the others. Without any, it can't renew the refresh token. Nothing changes at Microsoft."),
@@ -307,7 +321,9 @@ define([
                     return;
                 }
                 allowRemoval(false);
-                operations.removeCredential(name).then(whileOpen(function (resource) { removed(name, resource); }), whileOpen(showError)).always(whileOpen(function () {
+                operations.removeCredential(name).then(whileOpen(function (resource) { removed(name, resource); }), whileOpen(function (error) {
+                    setText(name + "Removed", failures.errorMessage(t, error));
+                })).always(whileOpen(function () {
                     allowRemoval(true);
                     dom.restoreFocus(widget(name + "Remove"));
                 }));
@@ -335,7 +351,7 @@ define([
             disable([widget("test")], true);
             operations.testCredentials(sent).then(whileOpen(function (answer) {
                 setText("testResult", tested(t, answer));
-            }), whileOpen(refused)).always(whileOpen(function () { disable([widget("test")], false); }));
+            }), whileOpen(refused(function (why) { setText("testResult", why); }))).always(whileOpen(function () { disable([widget("test")], false); }));
         };
 
         let watched = false;
@@ -359,10 +375,11 @@ define([
                     dom.date(widget(name + "End"));
                 });
                 fields.forEach(function (name) { dom.live(widget(name + "Error"), "assertive"); });
+                secrets.forEach(function (name) { dom.live(widget(name + "Removed"), "polite"); });
                 dom.live(widget("testResult"), "polite");
                 certificates.concat(notices).forEach(function (name) { dom.oneTime(widget(name)); });
                 watch();
-                widget("directoryPanel").set("visible", Boolean(chosen));
+                showPanels();
                 setText("note", chosen ? "" : t("This account has no Azure Partner subscription, so there is nothing to set up."));
                 if (!chosen || tenant) {
                     return null; // there is nothing to show, or the person may be editing
@@ -373,11 +390,11 @@ define([
 
             /* submit validates and saves; it belongs to a button below the screen. */
             submit: function () {
-                panel.clearMessage();
-                if (!tenant) {
+                if (!tenant) { // the message that says why stays
                     panel.done();
                     return;
                 }
+                panel.clearMessage();
                 const entered = entries();
                 const errors = check(t, entered, tenant, own);
                 showErrors(errors);
@@ -390,7 +407,7 @@ define([
                     panel.showMessage("info", t("The settings have been saved."));
                     fill(Object.assign({}, tenant, changed, saved));
                     loadApplication();
-                }), whileOpen(refused)).always(panel.done);
+                }), whileOpen(refused(function (why) { panel.showMessage("error", why); }))).always(panel.done);
             },
 
             /* cancel asks before it leaves what was not saved. */
@@ -416,8 +433,10 @@ define([
             hide: function () {
                 lifetime.end();
                 tenant = null;
+                own = null;
                 clearSecrets();
                 setText("testResult", "");
+                clearRemoved();
                 showErrors({});
                 panel.clearMessage();
             }

@@ -16,9 +16,12 @@ define([], function () {
         return ["aps/Output", { id: panel.id(name + "Error"), gridSize: whole, value: "" }];
     };
 
-    /* removal is the button that removes a stored credential. */
+    /* removal is the button that removes a stored credential, with the result beside it. */
     const removal = function (panel, name, title, remove) {
-        return ["aps/Button", { id: panel.id(name + "Remove"), label: title, autoBusy: false, disabled: true, onClick: function () { remove(name, title); } }];
+        return [
+            ["aps/Button", { id: panel.id(name + "Remove"), label: title, autoBusy: false, disabled: true, onClick: function () { remove(name, title); } }],
+            ["aps/Output", { id: panel.id(name + "Removed"), gridSize: whole, value: "" }]
+        ];
     };
 
     const secret = function (panel, name, label, endLabel, removeLabel, remove) {
@@ -27,9 +30,8 @@ define([], function () {
             field(panel, name, label, half, t("Value of the secret, not its ID. Leave empty to keep what is stored.")),
             field(panel, name + "End", endLabel, half, t("For example, 2027-11-23 (optional)")),
             fault(panel, name),
-            fault(panel, name + "End"),
-            removal(panel, name, removeLabel, remove)
-        ]];
+            fault(panel, name + "End")
+        ].concat(removal(panel, name, removeLabel, remove))];
     };
 
     const certificate = function (panel, name, label, endLabel, removeLabel, remove) {
@@ -43,9 +45,8 @@ define([], function () {
                 hint: t("Instead of a secret: the certificate and its unencrypted RSA private key in PEM format. Leave empty to keep what is stored.")
             }],
             fault(panel, name),
-            ["aps/Output", { id: panel.id(name + "End"), label: endLabel, gridSize: whole, value: "" }],
-            removal(panel, name, removeLabel, remove)
-        ];
+            ["aps/Output", { id: panel.id(name + "End"), label: endLabel, gridSize: whole, value: "" }]
+        ].concat(removal(panel, name, removeLabel, remove));
     };
 
     /* trial is the button that tries the credentials at Microsoft before they are saved, with the result beside it. */
