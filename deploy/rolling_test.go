@@ -41,6 +41,7 @@ func TestRolling_NoCallFails(t *testing.T) {
 			for _, r := range replicas {
 				r.stop()
 				r.start()
+				time.Sleep(noticed)
 			}
 		}
 		calls, failed := l.end()
@@ -119,6 +120,9 @@ shutdown: {drain: 5s}
 	})
 	return r
 }
+
+// noticed is how long the guide has an operator wait before the next replica is stopped: a proxy asks who is ready every second.
+const noticed = 2 * time.Second
 
 // start starts the replica and waits until it is ready.
 func (r *replica) start() {

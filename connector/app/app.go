@@ -255,6 +255,9 @@ func (a *App) shutdown() error {
 	var stopping errgroup.Group
 	for _, s := range a.servers {
 		stopping.Go(func() error {
+			if err := s.listener.Settle(ctx); err != nil {
+				a.log.Warn("connections that wait may be reset", "listener", s.name, "err", err)
+			}
 			if err := s.http.Shutdown(ctx); err != nil {
 				return errors.Join(fmt.Errorf("stopping %s: %w", s.name, err), s.http.Close())
 			}

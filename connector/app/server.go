@@ -102,7 +102,7 @@ func (a *App) server(ctx context.Context, e endpoint, share int, refused *promet
 	}
 	opened := e.opened
 	if opened == nil {
-		if opened, err = new(net.ListenConfig).Listen(ctx, "tcp", e.listen); err != nil {
+		if opened, err = listener.Listen(ctx, e.listen); err != nil {
 			return nil, fmt.Errorf("%w; set %s.listen to an address of this machine that no other program uses", err, e.name)
 		}
 	}
