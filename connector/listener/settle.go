@@ -27,10 +27,11 @@ func Listen(ctx context.Context, address string) (net.Listener, error) {
 }
 
 // Settle is called before Close. On Linux the kernel establishes connections before they are accepted, and resets those that wait
-// when the listener is closed: a proxy cannot know whether their requests were carried out, and fails them. So Settle has the kernel
-// ignore who asks for a connection now, and returns when all that it has established are accepted. Whoever asked in vain asks
-// again after a second, is refused then, and goes to another replica. On other systems, and for a listener that Listen did not
-// open, Settle does nothing. It returns an error when connections may still wait: they do for a second, or until ctx ends.
+// when the listener is closed: a proxy cannot know whether their requests were carried out, and fails them. So Settle has the
+// kernel ignore further requests for connections, and returns when all that it has established are accepted. A client whose
+// request was ignored asks again after a second, is refused then, and goes to another replica. On other systems, and for a
+// listener that Listen did not open, Settle does nothing. It returns an error when connections may still wait: they do for a
+// second, or until ctx ends.
 func (l *Listener) Settle(ctx context.Context) error {
 	tcp, ok := l.Listener.(*net.TCPListener)
 	if !ok {

@@ -53,7 +53,7 @@ func TestSettle_ServesWhoWaits(t *testing.T) {
 		if waiting[i], err = dial(t, l); err != nil {
 			t.Fatal(err)
 		}
-		defer waiting[i].Close()
+		t.Cleanup(func() { waiting[i].Close() })
 	}
 	go echo(l)
 	if err := errors.Join(l.Settle(t.Context()), l.Close()); err != nil {
