@@ -320,8 +320,8 @@ func TestTenants_PageThatIsGone(t *testing.T) {
 	}
 }
 
-// TestTenants_KeepTheFocus: a button that goes away, or can't be pressed any more, passes the focus to the one beside it, and one that is
-// drawn anew gets it back.
+// TestTenants_KeepTheFocus: a button that goes away, or can't be pressed any more, passes the focus to the one beside it, and one that
+// is drawn anew gets it back.
 func TestTenants_KeepTheFocus(t *testing.T) {
 	t.Parallel()
 	inPanels(t, provider, providerClassic, func(t *testing.T, location string) {
