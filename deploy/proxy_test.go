@@ -158,7 +158,7 @@ func (s *scene) send(from, host, method, target, body string, header ...string) 
 	s.Helper()
 	dialer := tls.Dialer{
 		NetDialer: &net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}},
-		Config:    &tls.Config{InsecureSkipVerify: true, ServerName: host},
+		Config:    &tls.Config{InsecureSkipVerify: true, ServerName: strings.Replace(host, otherHost, hooksHost, 1)},
 	}
 	conn, err := dialer.DialContext(s.Context(), "tcp", s.address)
 	s.must(err)
@@ -174,6 +174,9 @@ func (s *scene) send(from, host, method, target, body string, header ...string) 
 	s.must(err)
 	return answer.StatusCode
 }
+
+// otherHost is a name that no sample serves. A client names it only once TLS stands.
+const otherHost = "other.example.com"
 
 // client is where requests come from. The proxy has another address, which the replicas trust.
 const client = "127.0.0.2"
@@ -203,17 +206,32 @@ func TestProxy_InteropPassesOnWhatWasSigned(t *testing.T) {
 	})
 }
 
-// TestProxy_InteropPassesOnCallsOfClients adds to the sample for nginx what the guide shows for the token API and the egress. The
-// stand-ins for replicas listen for hooks and onboarding pages, and take their places.
+// TestProxy_InteropPassesOnCallsOfClients adds to each sample what the guide shows for the token API and the egress. The stand-ins for
+// replicas listen for hooks and onboarding pages, and take their places.
 func TestProxy_InteropPassesOnCallsOfClients(t *testing.T) {
-	found := regexp.MustCompile("(?s)```nginx\n(.*?)```").FindStringSubmatch(read(t, "docs/guides/proxy.md"))
-	if found == nil {
-		t.Fatal("the guide shows nothing for nginx")
+	for name, add := range map[string]func(text, shown string) string{
+		"nginx": func(text, shown string) string {
+			return strings.TrimSuffix(strings.TrimSpace(text), "}") + shown + "}\n"
+		},
+		"Caddy": func(text, shown string) string { return text + "\n" + shown },
+		"HAProxy": func(text, shown string) string {
+			return strings.Replace(text, "\nbackend nobody\n", "\n"+shown+"backend nobody\n", 1)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			shown := regexp.MustCompile("(?s)```" + strings.ToLower(name) + "\n(.*?)```").FindStringSubmatch(read(t, "docs/guides/proxy.md"))
+			if shown == nil {
+				t.Fatal("the guide shows nothing")
+			}
+			s := newScene(t, samples()[name], func(text string) string {
+				return add(text, strings.NewReplacer(":8082", ":8080", ":8083", ":8081").Replace(shown[1]))
+			})
+			s.passesOnCallsOfClients()
+		})
 	}
-	added := strings.NewReplacer(":8082", ":8080", ":8083", ":8081").Replace(found[1])
-	s := newScene(t, samples()["nginx"], func(text string) string {
-		return strings.TrimSuffix(strings.TrimSpace(text), "}") + added + "}\n"
-	})
+}
+
+func (s *scene) passesOnCallsOfClients() {
 	for host, listener := range map[string]string{"tokens.example.com": "hooks", "egress.example.com": "onboarding"} {
 		const target, key = "/graph/a%2Fb/v1.0/users?$filter=a%20eq%20'b'&$top=5", "Bearer apck_key"
 		body := "grant_type=client_credentials"
@@ -223,11 +241,11 @@ func TestProxy_InteropPassesOnCallsOfClients(t *testing.T) {
 		status := s.send(client, host, http.MethodPost, target, body, "Authorization: "+key, "X-Forwarded-Proto: http", "X-Forwarded-For: 203.0.113.5")
 		got := s.arrivals()
 		if status != http.StatusAccepted || len(got) != 1 || got[0].listener != listener || got[0].target != target || got[0].body != body {
-			t.Errorf("POST %s to %s = %d, arrived %d times, want it once, unchanged", target, host, status, len(got))
+			s.Errorf("POST %s to %s = %d, arrived %d times, want it once, unchanged", target, host, status, len(got))
 			continue
 		}
 		if h := got[0].header; h.Get("Authorization") != key || !got[0].secure || got[0].client.String() != client {
-			t.Errorf("a call to %s arrived from %s, secure %v, with %v", host, got[0].client, got[0].secure, h)
+			s.Errorf("a call to %s arrived from %s, secure %v, with %v", host, got[0].client, got[0].secure, h)
 		}
 	}
 }
@@ -269,6 +287,7 @@ func TestProxy_InteropServesNothingElse(t *testing.T) {
 		if status := s.send(client, onboardingHost, http.MethodPost, "/claim", strings.Repeat("x", 64<<10+1)); status < 400 {
 			t.Errorf("POST of more than 64 KiB to the onboarding pages = %d, want a refusal", status)
 		}
+		s.send(client, otherHost, http.MethodGet, "/consent/abc", "")
 		for _, got := range s.arrivals() {
 			t.Errorf("%s of %d bytes arrived at the %s", got.target, len(got.body), got.listener)
 		}
