@@ -8,6 +8,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 )
 
@@ -22,7 +23,7 @@ func RunSubprocess(ctx context.Context, arguments []string, in io.Reader, out io
 	case "baseline":
 		return true, serveBaseline(ctx, arguments[1:], in, out)
 	case "connector":
-		return true, serveConnector(ctx, arguments[1:], in, out)
+		return true, profiled(os.Getenv(profilesVariable), func() error { return serveConnector(ctx, arguments[1:], in, out) })
 	}
 	return false, nil
 }

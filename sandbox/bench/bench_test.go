@@ -109,7 +109,7 @@ func TestDocument_ListsRowsAndConditions(t *testing.T) {
 		"| memory | < 40 MiB | 41 MiB | **not met** |",
 		"**Reading | fast: 90 %, bar ≥ 70 %.** Baseline and connector read. 900/s of 1,000/s.",
 		"| reading | 32 | baseline | 1,000 (1,000–1,000) | 2 ms | 9.5 ms | 20 µs | 30 MiB |\n| reading | 32 | connector | 900 (880–910) | 2 ms | 9.5 ms | 22 µs | 30 MiB |\n",
-		"- **Memory** (41 MiB, bar < 40 MiB). Another program started.\n",
+		"- **Memory** (41 MiB, bar < 40 MiB). Another program started.\n", "## Where the time goes\n",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("Document() lacks %q:\n%s", want, text)
@@ -146,6 +146,31 @@ func TestGrouped_SeparatesThousands(t *testing.T) {
 		if got := bench.Grouped(n); got != want {
 			t.Errorf("Grouped(%d) = %q, want %q", n, got, want)
 		}
+	}
+}
+
+func TestRunSubprocess_WritesProfilesWhereTheyAreAskedFor(t *testing.T) {
+	for name, tc := range map[string]struct {
+		folder string
+		want   int
+	}{"asked for": {t.TempDir(), 2}, "not asked for": {"", 0}} {
+		t.Run(name, func(t *testing.T) {
+			t.Setenv(bench.ProfilesVariable, tc.folder)
+			var address strings.Builder
+			ok, err := bench.RunSubprocess(t.Context(), []string{"connector", "in-memory", "a secret of the platform 0123456789"}, strings.NewReader(""), &address)
+			if !ok || err != nil || address.String() == "" {
+				t.Fatalf("RunSubprocess() = %t, %v, printing %q", ok, err, address.String())
+			}
+			files, err := filepath.Glob(filepath.Join(tc.folder, "*.pprof"))
+			if err != nil || len(files) != tc.want {
+				t.Fatalf("there are %d profiles, want %d: %v", len(files), tc.want, err)
+			}
+			for _, file := range files {
+				if text, err := os.ReadFile(file); err != nil || len(text) == 0 {
+					t.Errorf("%s has %d bytes, %v", filepath.Base(file), len(text), err)
+				}
+			}
+		})
 	}
 }
 

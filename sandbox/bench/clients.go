@@ -25,6 +25,10 @@ const (
 // forwarded is the size of the answers that are forwarded.
 const forwarded = 1024
 
+// readsEachTime explains what clients' calls wait for.
+const readsEachTime = "Each call reads the tenant, the instance and the grant from the database, so that a suspension, a revoked right or a new consent counts at once; the baseline reads " +
+	"nothing. " + sharedProcessors
+
 // A served is the connector with the listeners for clients, and their keys.
 type served struct {
 	*process
@@ -82,7 +86,7 @@ func (e *Env) lendingTo(ctx context.Context, s served, name, header, key string,
 	const does = "The baseline is an echo handler that compares the key with one in memory and responds with a constant of the same size. The connector looks the key up by its " +
 		"keyed hash, proves the client's and the key's row by their MACs, reads tenant, instance and grant, unseals the access token, and counts the lending."
 	name = "lending by " + name + ", counted by the minute"
-	return all.rows(name, does, fmt.Sprintf("MariaDB, responses of %d bytes.", len(body)), sharedProcessors,
+	return all.rows(name, does, fmt.Sprintf("MariaDB, responses of %d bytes.", len(body)), readsEachTime,
 		bar{maxConnections, rate, clientLendingBar}, bar{fewConnections, p99, clientTailBar}), nil
 }
 
@@ -104,7 +108,7 @@ func (e *Env) forwarding(ctx context.Context, s served) (rows []Row, err error) 
 	}
 	const does = "The baseline is httputil.ReverseProxy with a fixed access token, before the same local target. The connector looks the key up by its keyed hash, " +
 		"proves the rows, compares the call with the client's rules, reads tenant, instance and grant, unseals the access token, and counts the call."
-	return all.rows("forwarding a GET of 1 KiB, counted by the minute", does, "MariaDB.", sharedProcessors,
+	return all.rows("forwarding a GET of 1 KiB, counted by the minute", does, "MariaDB.", readsEachTime,
 		bar{maxConnections, rate, egressBar}, bar{fewConnections, p50Added, egressLatencyBar}), nil
 }
 

@@ -98,8 +98,16 @@ func Document(s Conditions, rows []Row) []byte {
 		}
 		fmt.Fprintf(&b, "- **%s** (%s, bar %s). %s\n", capital(row.Name), row.Measured, row.Bar, reason)
 	}
+	b.WriteString(documentProfiles)
 	return b.Bytes()
 }
+
+const documentProfiles = `
+## Where the time goes
+
+` + "`bin/bench -only lending,clients -profiles FOLDER`" + ` writes two profiles of each connector that it loads: PROCESS.cpu.pprof and PROCESS.allocs.pprof, for
+` + "`go tool pprof`" + `. They are taken from the same runs, so the figures of these runs are a little worse. What they show is in the reasons above.
+`
 
 const documentHead = `# Benchmarks
 
@@ -136,6 +144,7 @@ Microsoft, a fake in the connector's own process accepts everything after a fixe
 | ` + "`make bench BENCHFLAGS='-duration 1s -turns 2'`" + ` | the same with short runs | about half of that |
 | ` + "`go run ./sandbox/bench/command -only status,lending`" + ` | some rows, on the terminal only | |
 | ` + "`bin/bench -connections 1,32`" + ` | only with these numbers of connections | |
+| ` + "`bin/bench -profiles FOLDER`" + ` | with [profiles](#where-the-time-goes) | |
 `
 
 // numbers lists numbers as a sentence does.

@@ -53,6 +53,9 @@ type Config struct {
 	// Only names what to measure, as Names does. Default: all.
 	Only []string
 
+	// Profiles is a folder that gets profiles of each connector that is loaded with a fake Microsoft. Default: none are taken.
+	Profiles string
+
 	// Program is the program that runs subprocesses (RunSubprocess). Default: the running program.
 	Program string
 
@@ -137,6 +140,11 @@ func (e *Env) prepare(ctx context.Context) error {
 	}
 	if e.folder, err = os.MkdirTemp("", "bench-"); err != nil {
 		return fmt.Errorf("creating a folder: %w", err)
+	}
+	if e.cfg.Profiles != "" {
+		if err := os.MkdirAll(e.cfg.Profiles, 0o755); err != nil {
+			return fmt.Errorf("creating the folder for profiles: %w", err)
+		}
 	}
 	if err := os.WriteFile(e.file("replay.lua"), replay, 0o600); err != nil {
 		return fmt.Errorf("writing the client's script: %w", err)

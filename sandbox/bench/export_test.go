@@ -40,5 +40,8 @@ func (r Row) WithTexts(does, details, unmet string) Row {
 	return r
 }
 
+// ProfilesVariable is profilesVariable.
+const ProfilesVariable = profilesVariable
+
 // SharedProcessors is sharedProcessors.
 const SharedProcessors = sharedProcessors

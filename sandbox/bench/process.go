@@ -43,6 +43,9 @@ func (e *Env) newProcess(command *exec.Cmd) (*process, error) {
 		return nil, fmt.Errorf("creating a log: %w", err)
 	}
 	command.Stderr = log
+	if e.cfg.Profiles != "" {
+		command.Env = append(os.Environ(), profilesVariable+"="+e.cfg.Profiles)
+	}
 	p := &process{command: command, log: log, ended: make(chan struct{})}
 	if p.in, err = command.StdinPipe(); err != nil {
 		return nil, err

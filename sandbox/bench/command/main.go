@@ -36,6 +36,7 @@ func run(ctx context.Context, arguments []string, in io.Reader, out io.Writer) e
 	only := flags.String("only", "", "what to measure, separated by commas: "+strings.Join(bench.Names(), ", "))
 	flags.DurationVar(&cfg.Duration, "duration", 0, "how long each run of a load lasts")
 	flags.IntVar(&cfg.Turns, "turns", 0, "how often baseline and connector are loaded in turn")
+	flags.StringVar(&cfg.Profiles, "profiles", "", "a folder for profiles of the connector, of processor time and of allocations; none if empty")
 	connections := flags.String("connections", "", "with how many connections each load runs, in turn, separated by commas")
 	if err := flags.Parse(arguments); err != nil {
 		return err
