@@ -60,8 +60,12 @@ func (s serveCommand) Run(c *console) error {
 	defer supervised()
 	err = connector.Run(c.ctx)
 	traces.end()
-	log.InfoContext(c.ctx, "connector stopped", "err", err)
-	return err
+	if err != nil {
+		log.ErrorContext(c.ctx, "connector stopped", "err", err)
+		return err
+	}
+	log.InfoContext(c.ctx, "connector stopped")
+	return nil
 }
 
 // obey reloads certificates at every SIGHUP, and ends draining at the second signal to stop. The first one ends the

@@ -159,6 +159,10 @@ func TestServe_StopsOnSignal(t *testing.T) {
 			if code := s.end(signal); code != 0 {
 				t.Errorf("connector serve ended with the exit code %d, want 0:\n%s", code, s.log.String())
 			}
+			lines := strings.Split(strings.TrimSpace(s.log.String()), "\n")
+			if last := lines[len(lines)-1]; !strings.Contains(last, `"msg":"connector stopped"`) || strings.Contains(last, `"err"`) {
+				t.Errorf("the last line of the log is %s, want that it stopped, without an error", last)
+			}
 		})
 	}
 }

@@ -1,6 +1,7 @@
 package main_test
 
 import (
+	"context"
 	"encoding/json"
 	"strings"
 	"syscall"
@@ -52,12 +53,17 @@ func TestTenants_BesideARunningConnector(t *testing.T) {
 		t.Errorf("connector tenants list --json = %+v, want the one active tenant", listed)
 	}
 	var shown struct {
-		Tenant struct{ Name string }
-		Status struct{ State string }
-		Events []struct{ Action, Reference string }
+		Tenant      struct{ Name string }
+		Status      struct{ State string }
+		Events      []struct{ Action, Reference string }
+		Credentials []struct {
+			Name         string
+			AcceptedLast bool
+		}
 	}
 	d.must(json.Unmarshal([]byte(run("tenants", "show", d.tenant(), "--json").stdout), &shown))
-	if shown.Tenant.Name != "Alpine Cloud" || shown.Status.State != "active" || len(shown.Events) < 2 {
+	if shown.Tenant.Name != "Alpine Cloud" || shown.Status.State != "active" || len(shown.Events) < 2 ||
+		len(shown.Credentials) != 1 || shown.Credentials[0].Name == "" || !shown.Credentials[0].AcceptedLast {
 		t.Fatalf("connector tenants show --json = %+v", shown)
 	}
 	d.check("renewals status", run("renewals", "status"), 0, "renewals are not paused")
@@ -89,6 +95,21 @@ func TestTenants_BesideARunningConnector(t *testing.T) {
 	d.check("forget without --yes", run("tenants", "forget", d.tenant()), 1, "active", "nothing was changed")
 	d.check("forget", run("tenants", "forget", d.tenant(), "--yes"), 0, "deleted the token of Alpine Cloud")
 	d.check("show afterwards", run("tenants", "show", d.tenant()), 0, "absent", "grant.forgotten")
+}
+
+// TestTenantsRenew_BesideARenewal leases the tenant as another replica does that renews its token.
+func TestTenantsRenew_BesideARenewal(t *testing.T) {
+	d := newDeployment(t)
+	d.consent()
+	services := d.services()
+	defer services.Close()
+	now := time.Now()
+	d.must(services.Store.Transact(d.Context(), func(ctx context.Context) error {
+		_, err := services.Store.Lease(ctx, d.tenant(), "another replica", now, now.Add(time.Hour))
+		return err
+	}))
+	got := d.run("tenants", "renew", "--all", "--config", d.config)
+	d.check("renew --all", got, 0, d.tenant()+" is being renewed already", "0 renewed, 0 failed, 1 being renewed already")
 }
 
 func TestTenants_RefusesMistakes(t *testing.T) {

@@ -56,7 +56,7 @@ func (t tenantsRenew) many(c *console, s *app.Services) error {
 	if err != nil {
 		return err
 	}
-	renewed, failed := 0, 0
+	renewed, running, failed := 0, 0, 0
 	for i, listed := range list.Tenants {
 		if i > 0 && clock.Sleep(c.ctx, t.Pause) != nil || c.ctx.Err() != nil {
 			return fmt.Errorf("interrupted after %d of %d tenants: %d renewed, %d failed", i, len(list.Tenants), renewed, failed)
@@ -65,6 +65,9 @@ func (t tenantsRenew) many(c *console, s *app.Services) error {
 		switch {
 		case failure.Is(err, failure.GrantAbsent), failure.Is(err, failure.NotFound):
 			continue // misconfigured without a token, or removed meanwhile
+		case failure.Is(err, failure.RenewalRunning):
+			running++
+			fmt.Fprintf(c.stdout, "%d/%d %s is being renewed already\n", i+1, len(list.Tenants), listed.TenantID)
 		case err != nil:
 			failed++
 			fmt.Fprintf(c.stdout, "%d/%d %s failed: %s\n", i+1, len(list.Tenants), listed.TenantID, oneLine(explained(err).Error()))
@@ -73,7 +76,11 @@ func (t tenantsRenew) many(c *console, s *app.Services) error {
 			fmt.Fprintf(c.stdout, "%d/%d %s renewed\n", i+1, len(list.Tenants), listed.TenantID)
 		}
 	}
-	fmt.Fprintf(c.stdout, "%d renewed, %d failed\n", renewed, failed)
+	already := ""
+	if running > 0 {
+		already = fmt.Sprintf(", %d being renewed already", running)
+	}
+	fmt.Fprintf(c.stdout, "%d renewed, %d failed%s\n", renewed, failed, already)
 	if failed > 0 {
 		return errors.New("some renewals failed")
 	}

@@ -222,9 +222,17 @@ func (d *TenantsDocument) Add(r tenant.Resolved, s token.Status) {
 
 // A TenantDocument is one tenant as the command line prints it.
 type TenantDocument struct {
-	Tenant tenantView  `json:"tenant"`
-	Status statusView  `json:"status"`
-	Events []eventView `json:"events,omitempty"`
+	Tenant tenantView `json:"tenant"`
+	Status statusView `json:"status"`
+	// Credentials are those of the application, without what is secret.
+	Credentials []credentialView `json:"credentials"`
+	Events      []eventView      `json:"events,omitempty"`
+}
+
+type credentialView struct {
+	Name         string     `json:"name"`
+	EndsAt       *time.Time `json:"endsAt"`
+	AcceptedLast bool       `json:"acceptedLast"`
 }
 
 // NewTenantDocument returns one tenant as the command line prints it.
@@ -233,7 +241,11 @@ func NewTenantDocument(r tenant.Resolved, s token.Status, events []audit.FoundEv
 	for i, e := range events {
 		views[i] = viewFound(e)
 	}
-	return TenantDocument{viewTenant(r, s), viewStatus(s, now), views}
+	credentials := make([]credentialView, len(s.Credentials))
+	for i, c := range s.Credentials {
+		credentials[i] = credentialView{c.Name, jsonTime(c.Ends), c.Name == s.Checks.Credential}
+	}
+	return TenantDocument{viewTenant(r, s), viewStatus(s, now), credentials, views}
 }
 
 // EventDocument returns an event as the command line prints it: in the form of the REST API, and whether it is proven.
