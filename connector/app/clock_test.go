@@ -29,6 +29,7 @@ type fixture struct {
 	*app.App
 	file string
 	log  strings.Builder
+	ran  bool // and so released everything
 }
 
 func newFixture(t *testing.T) *fixture {
@@ -40,7 +41,7 @@ func newFixture(t *testing.T) *fixture {
 	f.must(keyring.Write(&ring))
 	file := filepath.Join(t.TempDir(), "connector.yaml")
 	f.must(os.WriteFile(file, []byte(`
-hooks: {listen: "127.0.0.1:0", publicURL: https://hooks.example.com}
+hooks: {listen: "127.0.0.1:0", publicURL: https://hooks.example.com, connections: {perClient: 300}}
 onboarding: {listen: "127.0.0.1:0", publicURL: https://onboarding.example.com}
 private: {listen: "127.0.0.1:0"}
 database: {path: `+f.file+`}
@@ -52,6 +53,9 @@ database: {path: `+f.file+`}
 	f.App, err = app.New(t.Context(), cfg, app.Options{Log: slog.New(slog.NewTextHandler(&f.log, nil)), Version: "v1.2.3"})
 	f.must(err)
 	t.Cleanup(func() {
+		if f.ran {
+			return
+		}
 		if err := app.CloseApp(f.App); err != nil {
 			t.Errorf("close() = %v", err)
 		}

@@ -26,6 +26,16 @@ func Private(a *App) http.Handler {
 	return nil
 }
 
+// Address returns the address of a listener.
+func Address(a *App, name string) string {
+	for _, s := range a.servers {
+		if s.name == name {
+			return s.listener.Addr().String()
+		}
+	}
+	return ""
+}
+
 // SetSkew replaces the comparison of a's clock with Microsoft's, and compares once.
 func SetSkew(ctx context.Context, a *App, skew clock.Skew) {
 	a.clock.measure = func(context.Context) clock.Skew { return skew }
