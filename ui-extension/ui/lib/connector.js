@@ -509,7 +509,7 @@ define(["aps/xhr"], function (xhr) {
 
         /* csv returns events as a file for spreadsheets: times are in UTC, and no cell is a formula. */
         csv: function (t, events) {
-            const cell = function (text) { return ['"', String(text).replace(/^[=+\-@\t]/, "'$&").replace(/"/g, '""'), '"'].join(""); };
+            const cell = function (text) { return ['"', String(text).replace(/^[=+\-@\t\r\n]/, "'$&").replace(/"/g, '""'), '"'].join(""); };
             const lines = events.map(function (e) {
                 const details = e.details || {};
                 return [new Date(e.at).toISOString(), words.action(t, e.action), words.actor(t, e.actor || {}), result(t, e), details.api || "", details.directory || "", e.reference || ""];
