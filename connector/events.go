@@ -36,8 +36,12 @@ func (e eventsList) Run(c *console) error {
 	if err != nil {
 		return err
 	}
+	action, err := actionOf(e.Action)
+	if err != nil {
+		return err
+	}
 	return withServices(c, e.configFile, func(s *app.Services) error {
-		filter := store.EventFilter{Action: audit.Action(e.Action), Since: since}
+		filter := store.EventFilter{Action: action, Since: since}
 		if e.Tenant != "" {
 			r, err := tenantName{e.Tenant}.find(c.ctx, s)
 			if err != nil {
@@ -117,6 +121,25 @@ func sinceOf(text string, now time.Time) (time.Time, error) {
 		}
 	}
 	return time.Time{}, errors.New("--since is neither a day, for example 2026-11-01, nor a duration, for example 48h")
+}
+
+// actionOf reads the name of an action; "" is any.
+func actionOf(name string) (audit.Action, error) {
+	action, all := audit.Action(name), audit.Actions()
+	if name == "" || slices.Contains(all, action) {
+		return action, nil
+	}
+	subject, done, _ := strings.Cut(name, ".")
+	var similar []string
+	for _, a := range all {
+		if s, d, _ := strings.Cut(string(a), "."); s == subject || d == done || d == name {
+			similar = append(similar, string(a))
+		}
+	}
+	if len(similar) > 0 {
+		return "", fmt.Errorf("there is no action %q; similar are %s", name, strings.Join(similar, ", "))
+	}
+	return "", fmt.Errorf("there is no action %q; the actions are %s", name, strings.Trim(fmt.Sprint(all), "[]"))
 }
 
 type eventsExport struct {

@@ -4,8 +4,11 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
+
+	"azure-partner-connector/connector/audit"
 )
 
 var (
@@ -62,7 +65,13 @@ func TestReference_ListsEveryEvent(t *testing.T) {
 	if len(actions) < 50 || len(kinds) < 7 {
 		t.Fatalf("only %d actions and %d kinds of actors were found", len(actions), len(kinds))
 	}
+	if listed := audit.Actions(); len(listed) != len(actions) {
+		t.Errorf("audit.Actions() has %d actions, want the %d of the constants", len(listed), len(actions))
+	}
 	for _, m := range actions {
+		if !slices.Contains(audit.Actions(), audit.Action(m[1])) {
+			t.Errorf("audit.Actions() lacks %s", m[1])
+		}
 		if !strings.Contains(listed, "`"+m[1]+"`") {
 			t.Errorf("reference/events.md does not list the action %s", m[1])
 		}

@@ -352,7 +352,7 @@ func TestREST_Tenants(t *testing.T) {
 		}
 	}
 	for address, want := range map[string]int{
-		"/v1/tenants?limit=0": 400, "/v1/tenants?limit=x": 400, "/v1/tenants/" + unknownID: 404, "/v1/tenants/contoso": 404,
+		"/v1/tenants?limit=0": 400, "/v1/tenants?limit=x": 400, "/v1/tenants?state=actve": 400, "/v1/tenants?after=2": 400, "/v1/tenants/" + unknownID: 404, "/v1/tenants/contoso": 404,
 		"/v1/tenants/" + tenantA + "/history?before=yesterday": 400, "/v1/tenants/" + tenantA + "/history?before=9999-12-31T23:59:59-23:59": 400, "/v1/nothing": 404,
 	} {
 		if got := h.rest(http.MethodGet, address, key, ""); got.status != want || got.text("error.code") == "" {

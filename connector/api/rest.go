@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -20,6 +21,7 @@ import (
 	"azure-partner-connector/connector/failure"
 	"azure-partner-connector/connector/length"
 	"azure-partner-connector/connector/once"
+	"azure-partner-connector/connector/random"
 	"azure-partner-connector/connector/secret"
 	"azure-partner-connector/connector/tenant"
 	"azure-partner-connector/connector/token"
@@ -94,7 +96,13 @@ func (h *Handler) listTenants(c *call) error {
 		return err
 	}
 	after := c.QueryParam("after")
+	if _, ok := random.ParseID(after); after != "" && !ok {
+		return badRequest("after is not the next of an earlier answer")
+	}
 	filter := tenantFilter{token.State(c.QueryParam("state")), c.QueryParam("directory"), c.QueryParam("name")}
+	if filter.state != "" && !slices.Contains(token.States(), filter.state) {
+		return badRequest("state is none of the states of a token")
+	}
 	page := tenantsView{Tenants: []tenantView{}}
 	for scanned := 0; len(page.Tenants) < limit; {
 		tenants, err := h.tenantsAfter(c, after, limit)

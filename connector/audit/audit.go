@@ -78,6 +78,20 @@ const (
 	RenewalsResumed     Action = "renewals.resumed"
 )
 
+// Actions returns all actions.
+func Actions() []Action {
+	return []Action{
+		InstanceInstalled, InstanceConfigured, InstanceUpgraded, InstanceMoved, ControllerRefused, InstanceBound, CallRefused,
+		InstanceRemoved, TenantProvisioned, TenantConfigured, CredentialsTested, DirectoryResolved, TenantSuspended, TenantResumed,
+		TenantLinked, TenantUnlinked, TenantMoved, TenantDoubted, TenantRecognized, TenantReminded, DirectoryDisputed, TokensExported,
+		TenantRemoved, ConsentBegun, ConsentLinked, ConsentGranted, ConsentRefused, ConsentConfirmed, ConsentExpired, ConsentClosed,
+		ConsentDisowned, ClaimAccepted, ClaimRefused, GrantRenewed, RenewalFailed, GrantRotated, GrantChecked, GrantForgotten,
+		GrantExported, PermissionsChanged, PredecessorUsed, CredentialDated, TokenLent, LendingRefused, CallForwarded, CustomerConsented,
+		CustomerWithdrawn, RelationshipsEnding, ClientAdded, ClientRemoved, ClientKeyAdded, ClientKeyRemoved, ClientRefused,
+		LimitReached, IntegrityViolated, IntegrityAccepted, RenewalsPaused, RenewalsResumed,
+	}
+}
+
 // An ActorKind is the kind of an actor.
 type ActorKind string
 
