@@ -86,9 +86,9 @@ type Resources interface {
 
 // Trail reads the audit trail of all instances; store.Store implements it.
 type Trail interface {
-	// CoveredEvents returns up to limit events that a checkpoint covers, after a cursor, and the cursor of the last one. The order
-	// never changes: an event that is covered later comes later.
-	CoveredEvents(ctx context.Context, after audit.Cursor, limit int) ([]audit.Event, audit.Cursor, error)
+	// CoveredTrail returns up to limit events that a checkpoint covers, after a cursor, with whether each is proven, and the cursor
+	// of the last one. The order never changes: an event that is covered later comes later.
+	CoveredTrail(ctx context.Context, after audit.Cursor, limit int) ([]audit.FoundEvent, audit.Cursor, error)
 }
 
 // A Request is what Config.Observe is told about a request.

@@ -21,7 +21,9 @@ import (
 	"azure-partner-connector/connector/audit"
 	"azure-partner-connector/connector/client"
 	"azure-partner-connector/connector/failure"
+	"azure-partner-connector/connector/random"
 	"azure-partner-connector/connector/store"
+	"azure-partner-connector/connector/store/storetest"
 	"azure-partner-connector/connector/tenant"
 )
 
@@ -480,6 +482,36 @@ func TestEvents_ByCursor(t *testing.T) {
 	for _, after := range []string{"x", "1", "1.x", "-1.2", "1.2.3"} {
 		if got := h.rest(http.MethodGet, "/v1/events?after="+after, all, ""); got.status != http.StatusBadRequest {
 			t.Errorf("after %q = %d, want 400", after, got.status)
+		}
+	}
+}
+
+// TestEvents_TellWhatIsNotProven changes a covered event outside the connector.
+func TestEvents_TellWhatIsNotProven(t *testing.T) {
+	db := storetest.Any(t)
+	s := db.Open(t)
+	h := newHarness(t, func(c *api.Config) { c.Trail = s })
+	key := h.add("all", anyTenant, operations(client.Events))
+	for _, reference := range []string{"AAAA-1111", "AAAA-2222"} {
+		h.must(s.AppendEvent(t.Context(), audit.Event{ID: random.ID(), At: h.clock, TenantID: tenantA, Action: audit.TokenLent, Result: audit.OK, Reference: reference}))
+	}
+	_, err := s.WriteCheckpoints(t.Context(), h.clock.Add(2*time.Minute), func(store.Checkpoint) {})
+	h.must(err)
+	_, err = db.Raw(t).ExecContext(t.Context(), "UPDATE events SET result = 'grant_absent' WHERE reference = 'AAAA-1111'")
+	h.must(err)
+	got := h.rest(http.MethodGet, "/v1/events", key, "")
+	var page struct {
+		Events []struct {
+			Reference string
+			Proven    *bool
+		}
+	}
+	if err := json.Unmarshal(got.body, &page); err != nil || len(page.Events) != 2 {
+		t.Fatalf("GET /v1/events = %d %s, want two events", got.status, got.body)
+	}
+	for _, e := range page.Events {
+		if want := e.Reference == "AAAA-2222"; e.Proven == nil || *e.Proven != want {
+			t.Errorf("GET /v1/events = %s, want proven %t of %s", got.body, want, e.Reference)
 		}
 	}
 }

@@ -313,14 +313,14 @@ func (h *Handler) readEvents(c *call) error {
 	}
 	page := eventsView{Events: []eventView{}}
 	for scanned := 0; ; {
-		events, next, err := h.cfg.Trail.CoveredEvents(c.ctx(), after, limit-len(page.Events))
+		events, next, err := h.cfg.Trail.CoveredTrail(c.ctx(), after, limit-len(page.Events))
 		if err != nil {
 			return err
 		}
 		after = next
 		for _, e := range events {
 			if c.client.HasTenant(e.TenantID) {
-				page.Events = append(page.Events, viewEvent(e))
+				page.Events = append(page.Events, viewFound(e))
 			}
 		}
 		scanned += len(events)

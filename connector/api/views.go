@@ -96,7 +96,7 @@ type eventView struct {
 	Result    string            `json:"result"`
 	Reference string            `json:"reference"`
 	Details   map[string]string `json:"details"`
-	// Proven says whether the event is as the connector stored it (audit.FoundEvent). Only the command line tells.
+	// Proven says whether the event is as the connector stored it (audit.FoundEvent). The history of a tenant does not tell.
 	Proven *bool `json:"proven,omitempty"`
 }
 

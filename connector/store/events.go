@@ -249,15 +249,9 @@ func trimPage(rows []eventRow, limit int) []eventRow {
 	return rows[:end]
 }
 
-// CoveredEvents returns up to limit events that a checkpoint covers, after a cursor, in the order of their checkpoints, and the
-// cursor of the last one. What a checkpoint covers never changes, and later ones follow: reading on from the cursor misses no
-// event, also when transactions were committed in another order than their events were numbered.
-func (s *Store) CoveredEvents(ctx context.Context, after audit.Cursor, limit int) ([]audit.Event, audit.Cursor, error) {
-	rows, next, err := s.coveredRows(ctx, after, limit)
-	return eventsOf(rows), next, err
-}
-
-// CoveredTrail is CoveredEvents with whether each event is proven.
+// CoveredTrail returns up to limit events that a checkpoint covers, after a cursor, in the order of their checkpoints, with whether
+// each is proven, and the cursor of the last one. What a checkpoint covers never changes, and later ones follow: reading on from the
+// cursor misses no event, also when transactions were committed in another order than their events were numbered.
 func (s *Store) CoveredTrail(ctx context.Context, after audit.Cursor, limit int) ([]audit.FoundEvent, audit.Cursor, error) {
 	rows, next, err := s.coveredRows(ctx, after, limit)
 	if err != nil {
