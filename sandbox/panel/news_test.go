@@ -2,6 +2,7 @@ package panel_test
 
 import (
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -34,6 +35,7 @@ func TestNews_BellMailAndOutage(t *testing.T) {
 	d.Wait(`document.activeElement.id === "inboxTitle" && document.getElementById("bell").getAttribute("aria-expanded") === "true"`)
 	d.Wait(`Array.from(document.querySelectorAll("#news li strong")).map(e => e.innerText).join() === "The newer notice.,The older notice."`)
 	d.Wait(`document.querySelectorAll("#news .news-new").length === 2`)
+	d.Wait(`Array.from(document.querySelectorAll(".news-when")).every(e => e.innerText.includes("UTC"))`)
 	counted("bell", "", "Notifications")
 	d.accessible("the notifications")
 	d.LaidOutAt(paneltest.Desktop, "the notifications", nil)
@@ -55,6 +57,15 @@ func TestNews_BellMailAndOutage(t *testing.T) {
 	d.ClickOn("#inboxClose")
 	d.Wait(`document.activeElement.id === "mailbox"`)
 
+	for _, pressed := range []struct{ ids, open string }{{"bell,bell", ""}, {"bell,mailbox", "mailbox"}, {"mailbox,bell,bell", ""}} {
+		d.pressAtOnce(pressed.ids)
+		d.Wait(`["bell", "mailbox"].filter(id => document.getElementById(id).getAttribute("aria-expanded") === "true").join() === "` + pressed.open + `"`)
+		d.Wait(`document.getElementById("inbox").hidden === ` + strconv.FormatBool(pressed.open == ""))
+		if pressed.open != "" {
+			d.ClickOn("#inboxClose")
+		}
+	}
+
 	world.mu.Lock()
 	world.outage = "500 Internal Server Error, ConnectionFailure: connection refused"
 	world.mu.Unlock()
@@ -70,6 +81,15 @@ func TestNews_BellMailAndOutage(t *testing.T) {
 	d.choose("user", providerID) // who has read nothing yet
 	counted("bell", "3", "Notifications, unread: 3")
 	counted("mailbox", "", "Mail")
+}
+
+// pressAtOnce presses buttons of the header faster than any answer comes, and returns once all answers have been dealt with.
+func (d *driver) pressAtOnce(ids string) {
+	const lists = `performance.getEntriesByType("resource").filter(e => /(notifications|mails)$/.test(e.name)).length`
+	evaluate[bool](d, `(performance.clearResourceTimings(), "`+ids+`".split(",").forEach(id => document.getElementById(id).click()), true)`)
+	d.Wait(lists + ` >= new Set("` + ids + `".split(",")).size`)
+	evaluate[bool](d, `(window.dealt = false, fetch("/panel/api/news").then(() => { window.dealt = true; }), true)`)
+	d.Wait(`window.dealt`)
 }
 
 func TestNews_Refuses(t *testing.T) {

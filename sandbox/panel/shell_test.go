@@ -38,6 +38,8 @@ func TestPanel_MenuOnAPhone(t *testing.T) {
 	d := logIn(t, p, "")
 	browser.Resize(t, d.Ctx, 390, 800)
 	d.Wait(`document.getElementById("menu").offsetParent === null`)
+	d.Wait(`document.getElementById("bell").getBoundingClientRect().bottom <= document.getElementById("user").getBoundingClientRect().top`) // beside the name
+	d.Wait(`document.getElementById("panel").getBoundingClientRect().top === document.getElementById("user").getBoundingClientRect().top`)
 	d.Click(paneltest.Document, "☰")
 	d.Wait(`document.getElementById("menu").offsetParent !== null && document.getElementById("burger").getAttribute("aria-expanded") === "true"`)
 	d.Click(`document.getElementById("menu")`, "Manage Refresh Token")

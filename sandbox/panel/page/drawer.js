@@ -13,7 +13,7 @@ window.panelDrawer = function (panel) {
     let shown = null; // the drawer's content as last received
     let timer = 0;
 
-    const time = (at) => new Date(at).toLocaleString(locale().replace("_", "-"), { dateStyle: "full", timeStyle: "short" });
+    const time = (at) => new Date(at).toLocaleString(locale().replace("_", "-"), { weekday: "long", year: "numeric", month: "long", day: "numeric", hour: "numeric", minute: "2-digit", timeZoneName: "short" });
 
     function announce(text) { $("drawerTold").textContent = text; }
 

@@ -17,7 +17,7 @@ window.panelInbox = function (panel) {
         mailbox: { title: () => word("Mail"), note: () => word("The connector sends its mail to a simulated mail server, which delivers nothing."), none: () => word("There is no mail yet."), path: "mails" }
     };
 
-    const time = (at) => new Date(at).toLocaleString(locale().replace("_", "-"), { dateStyle: "medium", timeStyle: "short" });
+    const time = (at) => new Date(at).toLocaleString(locale().replace("_", "-"), { year: "numeric", month: "short", day: "numeric", hour: "numeric", minute: "2-digit", timeZoneName: "short" });
 
     function drawButtons() {
         Object.entries(kinds).forEach(([id, kind]) => {
@@ -101,10 +101,12 @@ window.panelInbox = function (panel) {
         opened();
         shown = id;
         read().then(() => {
-            $("inbox").hidden = false;
-            $(id).setAttribute("aria-expanded", "true");
-            $("inboxTitle").focus();
-        }).catch(close);
+            if (shown === id) { // a press on any button meanwhile ends that
+                $("inbox").hidden = false;
+                $(id).setAttribute("aria-expanded", "true");
+                $("inboxTitle").focus();
+            }
+        }).catch(() => shown === id && close());
     }
 
     function closeAndReturn() {

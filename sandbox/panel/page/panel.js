@@ -127,7 +127,7 @@
         $("skip").textContent = word("Skip to content");
         $("burgerLabel").textContent = word("Menu");
         $("loadingText").textContent = word("Loading");
-        $("who").hidden = $("burger").hidden = $("menu").hidden = !session.user;
+        $("who").hidden = $("tools").hidden = $("burger").hidden = $("menu").hidden = !session.user;
         $("panelLabel").textContent = word("Panel");
         $("localeLabel").textContent = word("Language");
         $("userLabel").textContent = word("Logged in as");
