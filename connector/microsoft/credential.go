@@ -176,6 +176,12 @@ func (h *credentialHistory) record(c credential, f *failure.Error) {
 	}
 }
 
+// accepted reports whether Microsoft accepted c last.
+func (h *credentialHistory) accepted(c credential) bool {
+	last, _ := h.outcomes.Get(c.fingerprint)
+	return last == accepted
+}
+
 // order sorts credentials into the order in which a grant uses them. A refresh token can be sent again, so it uses
 // untried credentials first and thereby switches to new ones; an authorization code can be sent only once and uses a
 // credential that is known to work. Among equals, the federated token comes first, unless it is untried and a code is redeemed;

@@ -12,6 +12,7 @@ import (
 	"encoding/pem"
 	"math/big"
 	"net/http"
+	"slices"
 	"testing"
 	"time"
 
@@ -162,29 +163,35 @@ func TestRedeem_UsesTheCredentialThatWorked(t *testing.T) {
 		refusal(w, r)
 	})
 	client := with("test", tenant.Application{Secret: clientSecretOf("old"), NextSecret: tenant.Credential{Value: secret.New("new"), Since: noon}})
-	redeem := func(presented string, want failure.Code) {
+	redeem := func(want failure.Code, presented ...string) {
 		t.Helper()
 		before := len(h.seen(tokenPath))
 		_, err := h.client.Redeem(context.Background(), client, token.AuthorizationCode{
 			Code: secret.New(canaryCode), Verifier: secret.New(verifier), RedirectURI: "https://connector.example/callback",
 		})
-		sent := h.seen(tokenPath)[before:]
-		if codeOf(err) != want || len(sent) != 1 || sent[0].form.Get("client_secret") != presented {
-			t.Fatalf("Redeem() = %v after %d requests, want %q after one with the secret %q", err, len(sent), want, presented)
+		var secrets []string
+		codes := 0
+		for _, r := range h.seen(tokenPath)[before:] {
+			secrets = append(secrets, r.form.Get("client_secret"))
+			if r.form.Has("code") {
+				codes++
+			}
+		}
+		if codeOf(err) != want || codes != 1 || !slices.Equal(secrets, presented) {
+			t.Fatalf("Redeem() = %v, the code sent %d times, with the secrets %q, want %q, once, with %q", err, codes, secrets, want, presented)
 		}
 	}
-	redeem("new", failure.ClientSecretWrong) // no outcome yet: the one that was entered last
-	redeem("old", "")
-	redeem("old", "")
+	redeem("", "new", "old", "old") // no outcome yet: the one that was entered last is tried first, without the code
+	redeem("", "old")
 	accepted = "new"
-	redeem("old", failure.ClientSecretWrong)
-	redeem("new", "")
+	redeem(failure.ClientSecretWrong, "old")
+	redeem("", "new", "new")
 
 	// A failure of another kind says nothing about the credential.
 	accepted = ""
 	h.route(tokenPath, respond(http.StatusServiceUnavailable, ""))
-	redeem("new", failure.MicrosoftUnavailable)
-	redeem("new", failure.MicrosoftUnavailable)
+	redeem(failure.MicrosoftUnavailable, "new")
+	redeem(failure.MicrosoftUnavailable, "new")
 	h.checkRedacted(nil)
 }
 

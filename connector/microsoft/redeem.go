@@ -38,7 +38,8 @@ type tokenRequest struct {
 
 // Redeem implements token.Microsoft. It never posts a code twice: after a timeout the code may be used up, and the
 // flow has to start again (docs/reference/microsoft-identity.md §3.7). Therefore it uses a credential that is known to
-// work; if Microsoft refuses it, the next code is sent with another one.
+// work, and finds out which one does before it sends the code; if Microsoft refuses it nevertheless, the next code is sent with
+// another one.
 func (c *Client) Redeem(ctx context.Context, client tenant.Client, code token.AuthorizationCode) (token.Redemption, error) {
 	r, credentials, err := c.resolveWithCredentials(client, codeGrant)
 	if err != nil {
@@ -47,6 +48,7 @@ func (c *Client) Redeem(ctx context.Context, client tenant.Client, code token.Au
 	if code.Code.Empty() {
 		return token.Redemption{}, failure.New(failure.CodeInvalid)
 	}
+	c.tryOut(ctx, r, credentials)
 	used, authentication, f := c.firstUsable(r, credentials)
 	if f != nil {
 		return token.Redemption{}, f
