@@ -330,6 +330,44 @@ func TestSettings_ForgetUnsavedInput(t *testing.T) {
 	}
 }
 
+// TestSettings_KeepInputOfWhoLeavesByTheMenu: the panel's menu asks no screen. Secrets are not kept.
+func TestSettings_KeepInputOfWhoLeavesByTheMenu(t *testing.T) {
+	t.Parallel()
+	p := newPlatform(t)
+	allowOwn(p)
+	d := open(t, p, settings)
+	asks := func() bool { // the browser, before it leaves the page
+		return evaluate[bool](d, `(w => { const e = new w.Event("beforeunload", { cancelable: true }); w.dispatchEvent(e); return e.defaultPrevented; })(`+frame+`.defaultView)`)
+	}
+	d.WaitText("Your Own Application")
+	if asks() {
+		t.Error("a screen in which nothing was entered asks before the page is left")
+	}
+	d.Enter("directory", "typo.example")
+	d.Enter("applicationSecret", "half a secret")
+	if !asks() {
+		t.Error("a screen with input that was not saved does not ask before the page is left")
+	}
+	d.Click(`document.getElementById("menu")`, "Manage Refresh Token")
+	d.State("active")
+	if asks() {
+		t.Error("another screen asks before the page is left")
+	}
+	d.Press("More")
+	d.Press("Settings")
+	d.WaitText("What you entered earlier is here again, except secrets and certificates. It has not been saved.")
+	if directory, secret := d.Value("directory"), d.Value("applicationSecret"); directory != "typo.example" || secret != "" {
+		t.Errorf("the directory is %q, and the secret has %d characters, want what was entered, without the secret", directory, len(secret))
+	}
+	d.Click(paneltest.Document, "Close")
+	d.WaitText("What you entered has not been saved.")
+	d.Press("Discard Changes")
+	d.State("active")
+	d.Press("More")
+	d.Press("Settings")
+	d.Wait(paneltest.Field("directory") + `.value === "contoso-partner.onmicrosoft.com"`)
+}
+
 // TestClassic_GoesOnAfterBack: a browser may keep a page that a person leaves, and show it again as it was.
 func TestClassic_GoesOnAfterBack(t *testing.T) {
 	t.Parallel()

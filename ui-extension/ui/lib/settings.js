@@ -152,6 +152,7 @@ define([
         let operations = null;
         let tenant = null; // as the platform stores it; null until it is read
         let own = null; // whether the provider allows an application of the reseller's own; null until it is read
+        let draft = null; // what was entered when the person left by the panel's menu, which asks no screen, and for which tenant
 
         // What is no day yet must not count as none.
         const text = function (name) { return dom.unreadable(widget(name)) ? "?" : String(widget(name).get("value") || "").trim(); };
@@ -255,9 +256,35 @@ define([
             operations.statusWithClients().then(whileOpen(showApplication), whileOpen(showError));
         };
 
+        /* keep remembers what was not saved, except secrets. */
+        const keep = function () {
+            const entered = entries();
+            secrets.forEach(function (name) { delete entered[name]; });
+            draft = { id: tenant.aps.id, entered: entered };
+        };
+
+        /* restore shows again what was not saved. */
+        const restore = function () {
+            if (draft && draft.id === tenant.aps.id) {
+                Object.keys(draft.entered).forEach(function (name) { setText(name, draft.entered[name]); });
+                panel.showMessage("info", t("What you entered earlier is here again, except secrets and certificates. It has not been saved."));
+            }
+            draft = null;
+        };
+
         const load = function () {
             loadApplication();
-            return operations.read().then(whileOpen(fill), whileOpen(showError));
+            return operations.read().then(whileOpen(function (resource) {
+                fill(resource);
+                restore();
+            }), whileOpen(showError));
+        };
+
+        /* ask has the browser ask before it leaves the page with what was not saved. */
+        const ask = function (event) {
+            if (changed()) {
+                event.preventDefault();
+            }
         };
 
         const changes = function (entered) {
@@ -379,6 +406,7 @@ define([
                 dom.live(widget("testResult"), "polite");
                 certificates.concat(notices).forEach(function (name) { dom.oneTime(widget(name)); });
                 watch();
+                window.addEventListener("beforeunload", ask);
                 showPanels();
                 setText("note", chosen ? "" : t("This account has no Azure Partner subscription, so there is nothing to set up."));
                 if (!chosen || tenant) {
@@ -424,14 +452,19 @@ define([
                     cancelLabel: t("Keep Editing")
                 }).then(whileOpen(function (yes) {
                     if (yes === true) {
+                        fill(tenant);
                         panel.open("token", "settings");
                     }
                 }));
             },
 
-            /* hide discards input that was not saved. */
+            /* hide forgets secrets that were entered. */
             hide: function () {
                 lifetime.end();
+                window.removeEventListener("beforeunload", ask);
+                if (changed()) {
+                    keep();
+                }
                 tenant = null;
                 own = null;
                 clearSecrets();
