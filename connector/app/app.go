@@ -258,6 +258,7 @@ func (a *App) shutdown() error {
 			if err := s.listener.Settle(ctx); err != nil {
 				a.log.Warn("connections that wait may be reset", "listener", s.name, "err", err)
 			}
+			s.listener.AwaitBegun(ctx)
 			if err := s.http.Shutdown(ctx); err != nil {
 				return errors.Join(fmt.Errorf("stopping %s: %w", s.name, err), s.http.Close())
 			}

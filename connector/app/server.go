@@ -81,7 +81,7 @@ func (a *App) server(ctx context.Context, e endpoint, share int, refused *promet
 		most = share
 	}
 	s := &server{name: e.name, http: &http.Server{
-		Handler: e.handler, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, WriteTimeout: 2 * time.Minute,
+		Handler: begun(e.handler), ConnContext: listener.WithConn, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, WriteTimeout: 2 * time.Minute,
 		IdleTimeout: e.connections.Idle, MaxHeaderBytes: 64 << 10,
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}}
@@ -115,6 +115,14 @@ func (a *App) server(ctx context.Context, e endpoint, share int, refused *promet
 		return nil, errors.Join(err, opened.Close())
 	}
 	return s, nil
+}
+
+// begun tells the listener of a connection that the handler has a request of it.
+func begun(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		listener.Begun(r.Context())
+		next.ServeHTTP(w, r)
+	})
 }
 
 // measure registers the metrics of a server.

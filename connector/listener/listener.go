@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"azure-partner-connector/connector/peer"
@@ -60,6 +61,8 @@ type Listener struct {
 
 	full, refused, failed *sampling.Sampler
 
+	silent atomic.Int64 // connections of which no handler has had a request
+
 	mu       sync.Mutex           // guards byClient
 	byClient map[netip.Prefix]int // client → its open connections; none is 0
 }
@@ -109,7 +112,8 @@ func (l *Listener) Accept() (net.Conn, error) {
 		}
 		client := peer.Address(accepted.RemoteAddr())
 		if l.admit(client) {
-			return &conn{Conn: accepted, release: func() { l.release(client) }}, nil
+			l.silent.Add(1)
+			return &conn{Conn: accepted, begin: func() { l.silent.Add(-1) }, release: func() { l.release(client) }}, nil
 		}
 		accepted.Close()
 		<-l.slots
@@ -183,6 +187,8 @@ func (l *Listener) release(address netip.Addr) {
 // A conn gives its slot back when it is closed.
 type conn struct {
 	net.Conn
+	begun   sync.Once
+	begin   func()
 	once    sync.Once
 	release func()
 }
@@ -190,6 +196,7 @@ type conn struct {
 // Close implements net.Conn.
 func (c *conn) Close() error {
 	err := c.Conn.Close()
+	c.begun.Do(c.begin)
 	c.once.Do(c.release)
 	return err
 }
