@@ -27,7 +27,7 @@ func TestProxy_WaitsForTheChecksOfAConsent(t *testing.T) {
 		return n
 	}
 	takes := seconds(`acceptTimeout = (\d+) \* time\.Second`, "connector", "consent", "complete.go")
-	least := seconds(`wait at least (\d+) seconds for an answer of the onboarding pages`, "docs", "guides", "proxy.md")
+	least := seconds(`wait at least (\d+) seconds for an answer of the onboarding pages`, "docs/guides/proxy.md")
 	if least <= takes {
 		t.Errorf("the guide wants a proxy to wait for %d seconds, want more than the %d that a consent may take", least, takes)
 	}
