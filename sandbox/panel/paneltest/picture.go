@@ -1,6 +1,7 @@
 package paneltest
 
 import (
+	"bytes"
 	"os"
 	"path/filepath"
 
@@ -79,7 +80,16 @@ func (d *Driver) Stabilize() {
 
 func (d *Driver) save(file string) {
 	d.T.Helper()
-	picture, err := Small(browser.Screenshot(d.T, d.Ctx))
+	// A browser under load may hand out a page of which a part is not drawn yet.
+	shown := browser.Screenshot(d.T, d.Ctx)
+	for range 10 {
+		again := browser.Screenshot(d.T, d.Ctx)
+		if bytes.Equal(shown, again) {
+			break
+		}
+		shown = again
+	}
+	picture, err := Small(shown)
 	if err != nil {
 		d.T.Fatalf("taking %s: %v", file, err)
 	}
