@@ -498,9 +498,9 @@ func providerStates() []state {
 			s.waitFailure(fail(failure.GrantRevoked))
 		}},
 		{name: "tenants-reminded", about: "The provider reminds a reseller", set: status(absentStatus()), whole: true, reach: func(s *tab) {
-			s.openDetails(harbour)
+			s.openDetailsIn(harbour, "absent")
 			s.press("Remind Reseller")
-			s.waitText("The reseller has been reminded.")
+			s.waitText("The reseller has been reminded. The notice says who asked for it.")
 		}},
 		{name: "tenants-none", about: "No reseller yet", set: func(p *platform) { p.list = []object{} }, reach: func(s *tab) {
 			s.waitText("No reseller has an Azure Partner subscription yet.")

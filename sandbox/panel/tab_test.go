@@ -227,10 +227,15 @@ func manyEvents() []object {
 	return events
 }
 
-// openDetails opens the details of a reseller as the provider.
+// openDetails opens the details of a reseller with an active token as the provider.
 func (s *tab) openDetails(name string) {
 	s.T.Helper()
+	s.openDetailsIn(name, "active")
+}
+
+func (s *tab) openDetailsIn(name, state string) {
+	s.T.Helper()
 	s.Click(`Array.from(`+widget("list")+`.querySelectorAll("tr")).find(r => r.innerText.includes("`+name+`"))`, s.text("Details"))
-	s.State("active")
+	s.State(state)
 	s.waitText("Token Status of __name__", "name", name)
 }
