@@ -207,6 +207,13 @@ func TestCustomers_ConsentForAll(t *testing.T) {
 	}
 }
 
+func TestCustomers_LaidOutInEveryLanguage(t *testing.T) {
+	t.Parallel()
+	d := open(t, newPlatform(t), customers)
+	d.waitRow("Grove Media", "Consent Unknown")
+	d.fitsInEveryLanguage()
+}
+
 // TestCustomers_LeavingEndsConsents checks that leaving the screen ends consents for all, and that the list is read anew afterwards.
 func TestCustomers_LeavingEndsConsents(t *testing.T) {
 	t.Parallel()

@@ -74,7 +74,7 @@ define(["aps/Button", "aps/Output", "aps/Status", "app/lib/connector", "app/lib/
                 renderCell: function (row) {
                     const domain = row.customer.domain;
                     const output = new Output({ value: domain ? t("__name__ (__domain__)", { name: row.name, domain: domain }) : row.name });
-                    dom.breakable(output);
+                    dom.breakable(output, "10.5em");
                     return output;
                 }
             },

@@ -150,8 +150,8 @@ define([], function () {
         },
 
         /* breakable lets names without spaces, such as domains, break anywhere, so that they make nothing wider than the screen. A
-           column of a list becomes no narrower than most words for that. */
-        breakable: function (widget) { Object.assign(widget.domNode.style, { overflowWrap: "anywhere", whiteSpace: "normal", minWidth: "7em" }); },
+           column of a list becomes no narrower than most words for that, or than least. */
+        breakable: function (widget, least) { Object.assign(widget.domNode.style, { overflowWrap: "anywhere", whiteSpace: "normal", minWidth: least || "7em" }); },
 
         /* hasFocus reports whether a widget has the focus. */
         hasFocus: function (widget) { return widget.domNode.contains(document.activeElement); },
