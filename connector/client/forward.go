@@ -115,5 +115,6 @@ func carriesCalls(segments []string, i int) bool {
 	if end := strings.IndexAny(name, "(;,=:!@&'+ "); end >= 0 {
 		name = name[:end]
 	}
+	name = strings.TrimRight(name, ".") // Windows does so
 	return name == "$batch" || i == 0 && name == "batch"
 }

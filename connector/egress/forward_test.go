@@ -28,6 +28,7 @@ func TestHeaders_OfRequests(t *testing.T) {
 	got := h.rawBody(http.MethodPost, "/graph/"+tenantA+"/v1.0/users", `{"a":1}`, bearer, "Content-Length: 7", "Content-Type: application/json",
 		"If-Match: W/\"7\"", "Prefer: return=minimal", "client-request-id: 17", "Accept: */*", "ConsistencyLevel: eventual", "MS-RequestId: 18",
 		"Cookie: a=b", "X-Connect-Vendor-ID: v", "Connect-Request-ID: r", "X-HTTP-Method: DELETE", "X-HTTP-Method-Override: DELETE", "x-method-override: PUT",
+		"X_HTTP_Method_Override: DELETE", "X_Method_Override: PUT", "X_Connect_Vendor_ID: v",
 		"X-Forwarded-For: 192.0.2.1", "X-Forwarded-Host: x", "Forwarded: for=192.0.2.1", "X-Real-IP: 192.0.2.1", "Via: 1.1 x", "Proxy-Authorization: Basic x",
 		"Connection: X-Private", "X-Private: 1", "Keep-Alive: 1", "TE: gzip", "x-ms-authorization-auxiliary: Bearer x", "X-IDENTITY-HEADER: x")
 	sent := h.take()

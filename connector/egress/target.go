@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"azure-partner-connector/connector/failure"
 	"azure-partner-connector/connector/once"
@@ -202,12 +204,16 @@ func decodeSegment(raw string) (string, error) {
 		}
 		decoded.WriteByte(b)
 	}
-	switch name := decoded.String(); name {
-	case "", ".", "..":
+	name := decoded.String()
+	// Some programs leave out what follows a ; and dots and spaces at the end, before they resolve the path.
+	before, _, _ := strings.Cut(name, ";")
+	switch {
+	case strings.Trim(before, ". ") == "":
 		return "", badRequest("the path has an empty segment, . or ..")
-	default:
-		return name, nil
+	case !utf8.ValidString(name), strings.ContainsFunc(name, unicode.IsControl): // %c0%ae is . for programs that do not check
+		return "", badRequest("the path has a percent-encoded control character, or is not UTF-8")
 	}
+	return name, nil
 }
 
 func isHex(b byte) bool {
@@ -299,13 +305,14 @@ func (c *call) sendTo(base string) error {
 // hidden are headers of requests that are not forwarded, besides those of the connection.
 func hidden(header http.Header) {
 	for name := range header {
-		switch {
-		case strings.HasPrefix(name, wirePrefix), strings.HasPrefix(name, "X-Http-Method"), strings.HasPrefix(name, "X-Forwarded"):
+		// Some programs read _ in a name as - .
+		switch read := http.CanonicalHeaderKey(strings.ReplaceAll(name, "_", "-")); {
+		case strings.HasPrefix(read, wirePrefix), strings.HasPrefix(read, "X-Http-Method"), strings.HasPrefix(read, "X-Forwarded"), read == "X-Method-Override":
 			delete(header, name)
 		}
 	}
 	for _, name := range []string{
-		"Authorization", "Proxy-Authorization", "Cookie", traceHeader, "X-Method-Override", "X-Ms-Authorization-Auxiliary", "X-Identity-Header",
+		"Authorization", "Proxy-Authorization", "Cookie", traceHeader, "X-Ms-Authorization-Auxiliary", "X-Identity-Header",
 		"Forwarded", "X-Real-Ip", "Via", "Expect", "Upgrade", "Http2-Settings",
 	} {
 		delete(header, name)

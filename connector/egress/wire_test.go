@@ -212,6 +212,7 @@ func TestRawPath_Refusals(t *testing.T) {
 		"/v1.0/%2e%2e/me", "/v1.0/%2E./me", "/v1.0/a%2Fb", "/v1.0/a%5cb", "/v1.0/a%25b", "/v1.0/a%2520b", "/v1.0/a%00b", "/v1.0/a%0d%0ab",
 		"/v1.0/a%7fb", "/v1.0/a%", "/v1.0/a%2", "/v1.0/a%zz", "/v1.0/a{b}", "/v1.0/a|b", "/v1.0/[x]", `/v1.0/"x"`, "/v1.0/a^b", "/v1.0/me#x",
 		"/v1.0/me?a=#x",
+		"/v1.0/..;/me", "/v1.0/;x/me", "/v1.0/..%20/me", "/v1.0/.../me", "/v1.0/.;x=1/me", "/v1.0/..%3b/me", "/v1.0/..;", "/v1.0/%c0%ae%c0%ae/me", "/v1.0/a%c0%afb", "/v1.0/a%ffb", "/v1.0/a%c2%85b",
 	} {
 		if got := h.get(path); got.status != http.StatusBadRequest || got.body != "400 Bad Request" && !got.ours("bad_request") {
 			t.Errorf("GET %s = %d %s, want bad_request", path, got.status, got.body)
@@ -267,7 +268,7 @@ func TestRules_BatchIsNamed(t *testing.T) {
 	h := newHarness(t)
 	for _, target := range []string{
 		"/graph/" + tenantA + "/v1.0/$batch", "/graph/" + tenantA + "/beta/$BATCH", "/graph/" + tenantA + "/v1.0/%24batch", "/graph/" + tenantA + "/v1.0/$batch()",
-		"/graph/" + tenantA + "/v1.0/$batch;x=1", "/arm/" + tenantA + "/batch?api-version=2020-06-01", "/arm/" + tenantA + "/%62atch", "/arm/" + tenantA + "/BATCH",
+		"/graph/" + tenantA + "/v1.0/$batch;x=1", "/graph/" + tenantA + "/v1.0/$batch.", "/arm/" + tenantA + "/batch.", "/arm/" + tenantA + "/batch?api-version=2020-06-01", "/arm/" + tenantA + "/%62atch", "/arm/" + tenantA + "/BATCH",
 	} {
 		if got := h.raw(http.MethodPost, target, bearer); !got.ours("client_not_allowed") {
 			t.Errorf("POST %s with a rule for everything = %d %s, want client_not_allowed", target, got.status, got.body)
