@@ -27,6 +27,16 @@ func CacheLoans(size, n int, now time.Time) (int, error) {
 	return left, nil
 }
 
+// CachedLoans returns how many answers for a tenant's own directory are in memory.
+func (s *Service) CachedLoans(tenantID string) (n int) {
+	for _, key := range s.loans.entries.Keys() {
+		if key.tenantID == tenantID {
+			n++
+		}
+	}
+	return n
+}
+
 // NewBudgets is newBudgets of texts, and TakeBudget their take.
 var (
 	NewBudgets = newBudgets[string]

@@ -169,8 +169,6 @@ func (s *Service) cacheOf(key loanKey) *loanCache {
 
 // dropLoans removes a tenant's access tokens and refusals from memory.
 func (s *Service) dropLoans(tenantID string) {
-	for _, api := range APIs() {
-		s.loans.entries.Remove(loanKey{tenantID: tenantID, api: api})
-	}
+	s.loans.drop(tenantID)
 	s.customerLoans.drop(tenantID)
 }

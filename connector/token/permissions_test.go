@@ -146,6 +146,11 @@ func TestLend_ForAFurtherAPI(t *testing.T) {
 	if loan, err := h.lend(t.Context(), tenantID, furtherAPI, borrower); err != nil || loan.API != furtherAPI {
 		t.Errorf("Lend = %v, want a token of %s", err, furtherAPI)
 	}
+	_, err = h.tokens.Forget(t.Context(), tenantID, owner)
+	h.must(err)
+	if n := h.tokens.CachedLoans(tenantID); n > 0 {
+		t.Errorf("%d access tokens are in memory after the refresh token was deleted, want none", n)
+	}
 	plain := newHarness(t, openStore(t))
 	plain.consent(tenantID)
 	_, err = plain.lend(t.Context(), tenantID, furtherAPI, borrower)
