@@ -214,9 +214,9 @@ func (h *Handler) tenantBy(c *call, find func(context.Context, string) (tenant.R
 	return find(c.ctx(), id)
 }
 
-// lend returns an access token for what names an api, in a directory of the tenant of c. It is the one way by which all protocols
-// lend.
-func (h *Handler) lend(c *call, resource, directory string) (token.Loan, error) {
+// lend returns an access token for what names an api, in a directory of the tenant of c. What is named twice must be the same api. It
+// is the one way by which all protocols lend.
+func (h *Handler) lend(c *call, directory, resource string, again ...string) (token.Loan, error) {
 	if err := c.allowed(client.Lend); err != nil {
 		return token.Loan{}, err
 	}
@@ -227,6 +227,11 @@ func (h *Handler) lend(c *call, resource, directory string) (token.Loan, error) 
 	api, ok := h.apiOf(r, resource)
 	if !ok {
 		return token.Loan{}, errUnknownResource
+	}
+	for _, other := range again {
+		if named, ok := h.apiOf(r, other); other != "" && (!ok || named != api) {
+			return token.Loan{}, errTwoResources
+		}
 	}
 	c.api = api
 	if directory == tenant.PartnerDirectory {
@@ -252,6 +257,9 @@ func badRequest(reason string) error { return failure.New(failure.BadRequest, "r
 
 // errUnknownResource is the refusal of what names no api.
 var errUnknownResource = badRequest("the resource is none of the apis: partnercenter, graph, arm, or their resource URIs")
+
+// errTwoResources is the refusal of what names something else than one api.
+var errTwoResources = badRequest("resource is not that of scope; request one access token for each")
 
 // refusalOf translates errors into failures.
 func refusalOf(err error) *failure.Error {

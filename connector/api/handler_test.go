@@ -53,6 +53,8 @@ func TestOAuth_Lends(t *testing.T) {
 		"directory, parameter": h.post("/oauth2/token", credentials("billing", key, "directory", directoryA)),
 		"resource":             h.post("/oauth2/token", credentials("billing", key, "scope", graph+"/.default")),
 		"RFC 8707":             h.post("/oauth2/token", credentials("billing", key, "scope", "", "resource", graph)),
+		"scope and resource":   h.post("/oauth2/token", credentials("billing", key, "scope", "graph", "resource", graph)),
+		"directory, twice":     h.post("/oauth2/"+tenantA+"/"+directoryA+"/token", credentials("billing", key, "directory", strings.ToUpper(directoryA))),
 	} {
 		if got.status != http.StatusOK || got.text("access_token") != accessToken || got.text("token_type") != "Bearer" || !strings.Contains(string(got.body), `"expires_in":3600`) {
 			t.Errorf("%s = %d %s, want the access token for an hour", name, got.status, got.body)
@@ -61,8 +63,8 @@ func TestOAuth_Lends(t *testing.T) {
 			t.Errorf("%s = %v, want an answer that nobody caches", name, got.header)
 		}
 	}
-	if h.tokens.lent != 9 {
-		t.Errorf("%d access tokens were lent, want 9", h.tokens.lent)
+	if h.tokens.lent != 11 {
+		t.Errorf("%d access tokens were lent, want 11", h.tokens.lent)
 	}
 	if got := h.events(); len(got) > 0 {
 		t.Errorf("events = %v, want none besides those of the token service", got)
@@ -101,6 +103,8 @@ func TestOAuth_Refusals(t *testing.T) {
 		"no scope":               {form: credentials("billing", key, "scope", ""), status: 400, code: "invalid_scope", says: "bad_request"},
 		"two scopes":             {form: credentials("billing", key, "scope", "graph arm"), status: 400, code: "invalid_scope", says: "bad_request"},
 		"two resources":          {form: credentials("billing", key, "scope", graph+"/.default https://management.azure.com/.default"), status: 400, code: "invalid_scope", says: "bad_request"},
+		"a resource of another":  {form: credentials("billing", key, "scope", "graph", "resource", "https://management.azure.com"), status: 400, code: "invalid_scope", says: "bad_request"},
+		"a scope, no resource":   {form: credentials("billing", key, "scope", "graph", "resource", "https://vault.azure.net"), status: 400, code: "invalid_scope", says: "bad_request"},
 		"an unknown resource":    {form: credentials("billing", key, "scope", "https://vault.azure.net/.default"), status: 400, code: "invalid_scope", says: "bad_request"},
 		"another api":            {form: credentials("billing", key, "scope", "partnercenter"), status: 400, code: "unauthorized_client", says: "borrower_not_allowed"},
 		"another tenant":         {path: "/oauth2/" + tenantB + "/token", form: credentials("billing", key), status: 400, code: "unauthorized_client", says: "client_not_allowed"},
@@ -189,6 +193,10 @@ func TestOAuth_FailuresOfTheGrant(t *testing.T) {
 			t.Errorf("%s by REST = %d %s, Retry-After %q, want %d %s, %q", name, rest.status, rest.body, rest.header.Get("Retry-After"), want.Status(), want.Code, tc.retry)
 		}
 	}
+	h.tokens.err = failure.New(failure.CustomerNotListed, "directory", customer)
+	if got := h.post("/oauth2/token", credentials("billing", key)); got.status != http.StatusBadRequest || got.text("error") != "unauthorized_client" {
+		t.Errorf("a directory of no customer = %d %s, want 400 unauthorized_client: nothing is wrong with the request", got.status, got.body)
+	}
 	if got := h.events(); len(got) > 0 {
 		t.Errorf("events = %v, want none: the token service records them", got)
 	}
@@ -266,6 +274,7 @@ func TestIdentity_Lends(t *testing.T) {
 		"the directory by an id": h.identity("/msi/token", key, "resource", graph, "client_id", directoryA),
 		"a tenant":               h.identity("/msi/"+tenantA+"/token", key, "resource", graph),
 		"a directory":            h.identity("/msi/"+tenantA+"/"+directoryA+"/token", key, "resource", graph),
+		"a directory, twice":     h.identity("/msi/"+tenantA+"/"+directoryA+"/token", key, "resource", graph, "client_id", strings.ToUpper(directoryA)),
 	} {
 		if got.status != http.StatusOK || got.text("access_token") != accessToken || got.text("expires_on") != strconv.FormatInt(h.tokens.ends.Unix(), 10) || got.text("token_type") != "Bearer" {
 			t.Errorf("%s = %d %s, want the access token", name, got.status, got.body)

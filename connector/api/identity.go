@@ -1,8 +1,10 @@
 package api
 
 import (
+	"cmp"
 	"net/http"
 	"strconv"
+	"strings"
 
 	"azure-partner-connector/connector/failure"
 	"azure-partner-connector/connector/secret"
@@ -49,12 +51,12 @@ func (h *Handler) identityToken(c *call) error {
 	}
 	directory := c.Param("directory")
 	if named := query.Get("client_id"); named != "" {
-		if directory != "" && directory != named {
+		if directory != "" && !strings.EqualFold(directory, named) {
 			return badRequest("the address and client_id name different directories")
 		}
-		directory = named
+		directory = cmp.Or(directory, named)
 	}
-	loan, err := h.lend(c, query.Get("resource"), directory)
+	loan, err := h.lend(c, directory, query.Get("resource"))
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"errors"
 	"io"
 	"mime"
@@ -51,9 +52,9 @@ func (h *Handler) oauthToken(c *call) error {
 		}
 		return &oauthError{"unsupported_grant_type", badRequest("grant_type is not client_credentials")}
 	}
-	scope := form.Get("scope")
+	scope, resource := form.Get("scope"), form.Get("resource") // RFC 8707
 	if scope == "" {
-		scope = form.Get("resource") // RFC 8707
+		scope, resource = resource, ""
 	}
 	switch len(strings.Fields(scope)) {
 	case 0:
@@ -64,13 +65,13 @@ func (h *Handler) oauthToken(c *call) error {
 	}
 	directory := c.Param("directory")
 	if named := form.Get("directory"); named != "" {
-		if directory != "" && directory != named {
+		if directory != "" && !strings.EqualFold(directory, named) {
 			return badRequest("the address and the form name different directories")
 		}
-		directory = named
+		directory = cmp.Or(directory, named)
 	}
-	loan, err := h.lend(c, strings.TrimSpace(scope), directory)
-	if errors.Is(err, errUnknownResource) {
+	loan, err := h.lend(c, directory, strings.TrimSpace(scope), resource)
+	if errors.Is(err, errUnknownResource) || errors.Is(err, errTwoResources) {
 		return &oauthError{"invalid_scope", err}
 	}
 	if err != nil {
@@ -188,7 +189,8 @@ func refuseOAuth(h *Handler, c *call, f *failure.Error, err error) error {
 		case keyRefused(f):
 			status, code = http.StatusUnauthorized, "invalid_client"
 			c.Response().Header().Set(echo.HeaderWWWAuthenticate, `Basic realm="token API", charset="UTF-8"`)
-		case f.Code == failure.ClientNotAllowed, f.Code == failure.BorrowerNotAllowed, f.Code == failure.CustomersNotAllowed:
+		case f.Code == failure.ClientNotAllowed, f.Code == failure.BorrowerNotAllowed, f.Code == failure.CustomersNotAllowed,
+			f.Code == failure.CustomerNotListed:
 			code = "unauthorized_client"
 		case mayPass:
 			status, code = later, "temporarily_unavailable"

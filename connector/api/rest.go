@@ -250,7 +250,7 @@ func (h *Handler) accessToken(c *call) error {
 	if request.API == "" {
 		return badRequest("the body names no api")
 	}
-	loan, err := h.lend(c, request.API, request.Directory)
+	loan, err := h.lend(c, request.Directory, request.API)
 	if err != nil {
 		return err
 	}
