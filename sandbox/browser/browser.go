@@ -56,7 +56,7 @@ func Main(m interface{ Run() int }) int {
 
 // Start opens a tab and returns its context, for chromedp.Run and chromedp.Do. The tab has cookies, storage, permissions
 // and windows of its own, and a background tab behaves as if it had the focus, so tests may run in parallel. Only the
-// clipboard is common to all. The tab and the windows that it opened close with the test. When a script throws an exception
+// clipboard is common to all. Pages that ask before they are left are left. The tab and the windows that it opened close with the test. When a script throws an exception
 // that nobody catches, the test fails and the context ends, so that no wait goes on for what a broken page will never show.
 // Without Chromium the test fails; it is not skipped.
 func Start(t testing.TB) context.Context {
@@ -83,8 +83,13 @@ func Start(t testing.TB) context.Context {
 		t.Fatalf("opening a tab: %v", err)
 	}
 	if err := chromedp.Listen(ctx, func(event any) {
-		if e, ok := event.(*runtime.EventExceptionThrown); ok {
+		switch e := event.(type) {
+		case *runtime.EventExceptionThrown:
 			fail(thrownError{e.ExceptionDetails})
+		case *page.EventJavascriptDialogOpening:
+			if e.Type == page.DialogTypeBeforeunload {
+				go leave(ctx)
+			}
 		}
 	}); err != nil {
 		t.Fatalf("listening to a tab: %v", err)
@@ -94,6 +99,11 @@ func Start(t testing.TB) context.Context {
 		t.Fatal(err)
 	}
 	return ctx
+}
+
+// leave answers the question of a page that asks before it is left: a test that goes elsewhere means it.
+func leave(ctx context.Context) {
+	_, _ = chromedp.Call(ctx, page.HandleJavaScriptDialog, page.HandleJavaScriptDialogParams{Accept: true}) // it fails once the tab is closed
 }
 
 // A thrownError is an exception that a script of a page did not catch.

@@ -14,7 +14,7 @@ type state struct {
 	view    string // empty: the home page
 	user    string // empty: the reseller
 	ux1     bool   // only UX1 has it
-	classic bool   // the tests check it in the classic panel, too, as one of its kind
+	classic bool   // the tests check it at every width in the classic panel, too, as one of its kind
 	set     func(p *platform)
 	reach   func(s *tab) // brings the tab into the state, and waits for what it must show
 	from    string       // title of the group at the top of its pictures
