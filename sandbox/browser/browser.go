@@ -56,9 +56,9 @@ func Main(m interface{ Run() int }) int {
 
 // Start opens a tab and returns its context, for chromedp.Run and chromedp.Do. The tab has cookies, storage, permissions
 // and windows of its own, and a background tab behaves as if it had the focus, so tests may run in parallel. Only the
-// clipboard is common to all. Pages that ask before they are left are left. The tab and the windows that it opened close with the test. When a script throws an exception
-// that nobody catches, the test fails and the context ends, so that no wait goes on for what a broken page will never show.
-// Without Chromium the test fails; it is not skipped.
+// clipboard is common to all. A page that asks before it is left is left. The tab and the windows that it opened close with
+// the test. When a script throws an exception that nobody catches, the test fails and the context ends, so that no wait goes
+// on for what a broken page will never show. Without Chromium the test fails; it is not skipped.
 func Start(t testing.TB) context.Context {
 	t.Helper()
 	if os.Getenv("TEST_QUICK") != "" {
