@@ -66,12 +66,21 @@ func (t *Tally) Append(ctx context.Context, e Event) error {
 		return nil
 	}
 	if err := t.trail.AppendEvent(ctx, e); err != nil {
-		t.mu.Lock()
-		delete(t.byActor, t.key(e)) // so that the next one is stored at once
-		t.mu.Unlock()
+		t.unbegin(e)
 		return err
 	}
 	return nil
+}
+
+// unbegin ends the span of an event that could not be stored, so that the next one is stored at once. A span that has counted others
+// meanwhile goes on: nothing else knows of them.
+func (t *Tally) unbegin(e Event) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	key := t.key(e)
+	if span, ok := t.byActor[key]; ok && len(span.byValue) == 0 {
+		delete(t.byActor, key)
+	}
 }
 
 func (t *Tally) key(e Event) tallied {

@@ -93,6 +93,45 @@ func TestTally_LosesNoFirstRefusalToAnError(t *testing.T) {
 	}
 }
 
+// An interruptedTrail lets something happen once, before it stores an event or does not.
+type interruptedTrail struct {
+	trail
+	meanwhile func()
+}
+
+func (t *interruptedTrail) AppendEvent(ctx context.Context, e audit.Event) error {
+	if happens := t.meanwhile; happens != nil {
+		t.meanwhile = nil
+		happens()
+	}
+	return t.trail.AppendEvent(ctx, e)
+}
+
+// TestTally_LosesNoCountToAnError stores what was counted while the first event of a minute could not be stored: it was granted, or
+// refused, and nothing else records it.
+func TestTally_LosesNoCountToAnError(t *testing.T) {
+	now := time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC)
+	stored := &interruptedTrail{trail: trail{err: errors.New("no database")}}
+	tally := audit.NewTally(stored, func() time.Time { return now })
+	e := audit.Event{Action: audit.ClientRefused, Actor: audit.Actor{Kind: audit.Client, ID: "a"}, Result: "forbidden"}
+	stored.meanwhile = func() {
+		if err := tally.Append(t.Context(), e); err != nil {
+			t.Errorf("Append while the first event is being stored = %v, want it counted", err)
+		}
+	}
+	if err := tally.Append(t.Context(), e); !errors.Is(err, stored.err) {
+		t.Errorf("Append = %v, want the error of the trail", err)
+	}
+	stored.err = nil
+	now = now.Add(time.Minute)
+	if err := tally.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([][2]string{{"forbidden", "1"}}, stored.take()); diff != "" {
+		t.Errorf("events of the minute (-want +got)\n%s", diff)
+	}
+}
+
 // TestUses_CountsWhatIsAlike counts apart what differs in one of the details, and counts the values of another.
 func TestUses_CountsWhatIsAlike(t *testing.T) {
 	now := time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC)
