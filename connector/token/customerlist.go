@@ -49,17 +49,38 @@ type Relationship struct {
 // A listKey says whose customers a list has: an account's view depends on its consent.
 type listKey struct{ tenantID, consentID string }
 
-// A customerList says which directories are those of a partner's customers.
+// A customerList says which directories are those of a partner's customers. Callers do not change it: it is shared.
 type customerList struct {
-	directories map[string]bool
-	complete    bool      // both sources answered, so that who is missing is no customer
-	readAt      time.Time // zero when no reading succeeded
-	triedAt     time.Time // of the last reading
+	customers     customerPart // Partner Center's customers
+	relationships customerPart // with active relationships, from Graph
+	triedAt       time.Time    // of the last reading
 }
 
-// usable reports whether the list may decide.
-func (l *customerList) usable(now time.Time) bool {
-	return l != nil && !l.readAt.IsZero() && !now.Before(l.readAt) && now.Before(l.readAt.Add(listLife))
+// A customerPart is what one source said when it was last read.
+type customerPart struct {
+	directories map[string]bool
+	readAt      time.Time // zero when no reading succeeded
+}
+
+// usable reports whether the part may decide.
+func (p customerPart) usable(now time.Time) bool {
+	return !p.readAt.IsZero() && !now.Before(p.readAt) && now.Before(p.readAt.Add(listLife))
+}
+
+// old reports whether the part was read so long ago that it is read again. One that was never read is not.
+func (p customerPart) old(now time.Time) bool {
+	return !p.readAt.IsZero() && (now.Before(p.readAt) || !now.Before(p.readAt.Add(listFresh)))
+}
+
+// has reports whether a directory is that of a customer.
+func (l *customerList) has(directory string, now time.Time) bool {
+	return l.customers.usable(now) && l.customers.directories[directory] ||
+		l.relationships.usable(now) && l.relationships.directories[directory]
+}
+
+// complete reports whether a directory that the list does not have is that of no customer.
+func (l *customerList) complete(now time.Time) bool {
+	return l.customers.usable(now) && l.relationships.usable(now)
 }
 
 // due reports whether the list is to be read again before it decides about a directory.
@@ -70,18 +91,18 @@ func (l *customerList) due(directory string, now time.Time) bool {
 	case now.Before(l.triedAt.Add(listAgain)):
 		return false
 	}
-	return !l.usable(now) || !l.directories[directory] || !now.Before(l.readAt.Add(listFresh))
+	return !l.has(directory, now) || l.customers.old(now) || l.relationships.old(now)
 }
 
 // mustBeListed refuses a directory that belongs to none of the partner's customers, and one of which that is unknown.
 func (s *Service) mustBeListed(ctx context.Context, r *tenant.Resolved, snapshot *Snapshot, directory string, by audit.Actor) error {
 	list, err := s.customersOf(ctx, r, snapshot, directory, by)
-	switch {
+	switch now := s.cfg.Now(); {
 	case err != nil:
 		return err
-	case list.usable(s.cfg.Now()) && list.directories[directory]:
+	case list.has(directory, now):
 		return nil
-	case list.usable(s.cfg.Now()) && list.complete:
+	case list.complete(now):
 		return failure.New(failure.CustomerNotListed, "directory", directory)
 	}
 	return failure.New(failure.CustomersUnknown, "directory", directory)
@@ -114,36 +135,36 @@ func (s *Service) customersOf(ctx context.Context, r *tenant.Resolved, snapshot 
 	}
 }
 
-// readCustomers reads Partner Center's customers and the active relationships. When one of the two cannot be read, the list
-// has those of the other and is incomplete; when neither can, it returns before with a new time of the last reading.
+// readCustomers reads Partner Center's customers and the active relationships. Of a source that cannot be read, the list has what
+// it said before: one that is out of order, or that the consent does not cover, makes the other one no older.
 func (s *Service) readCustomers(ctx context.Context, r *tenant.Resolved, snapshot *Snapshot, before *customerList, by audit.Actor) *customerList {
 	now := s.cfg.Now()
-	list := &customerList{directories: map[string]bool{}, complete: true, readAt: now, triedAt: now}
-	customers, err := s.partnerCustomers(ctx, r, snapshot, by)
-	for _, c := range customers {
-		list.directories[c.DirectoryID] = true
+	list := customerList{}
+	if before != nil {
+		list = *before
 	}
-	relationships, relationshipErr := s.relationships(ctx, r, snapshot, by)
-	for _, relationship := range relationships {
-		if relationship.Active {
-			list.directories[relationship.DirectoryID] = true
+	list.triedAt = now
+	customers, err := s.partnerCustomers(ctx, r, snapshot, by)
+	if err == nil {
+		list.customers = customerPart{map[string]bool{}, now}
+		for _, c := range customers {
+			list.customers.directories[c.DirectoryID] = true
 		}
 	}
-	list.complete = err == nil && relationshipErr == nil
-	if !list.complete {
+	relationships, relationshipErr := s.relationships(ctx, r, snapshot, by)
+	if relationshipErr == nil {
+		list.relationships = customerPart{map[string]bool{}, now}
+		for _, relationship := range relationships {
+			if relationship.Active {
+				list.relationships.directories[relationship.DirectoryID] = true
+			}
+		}
+	}
+	if err := errors.Join(err, relationshipErr); err != nil {
 		s.cfg.Log.WarnContext(ctx, "the partner's customers could not be read completely", "tenant", r.Tenant.ID,
-			"customers", len(customers), "relationships", len(relationships), "reference", failure.Reference(ctx), "err", errors.Join(err, relationshipErr))
+			"customers", len(customers), "relationships", len(relationships), "reference", failure.Reference(ctx), "err", err)
 	}
-	switch {
-	case list.complete, !before.usable(now) && (err == nil || relationshipErr == nil):
-		return list
-	case before == nil:
-		return &customerList{triedAt: now}
-	}
-	// What was read before is not forgotten because a source is out of order for a while.
-	kept := *before
-	kept.triedAt = now
-	return &kept
+	return &list
 }
 
 // partnerCustomers reads the customers of the tenant's partner from Partner Center.

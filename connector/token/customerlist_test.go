@@ -75,6 +75,46 @@ func TestLend_CustomersUnknown(t *testing.T) {
 	h.checkState(token.StateActive, "")
 }
 
+// TestLend_CustomersOfTheOnlySource reads Partner Center's customers as often when the consent does not cover relationships.
+func TestLend_CustomersOfTheOnlySource(t *testing.T) {
+	h, r := listed(t)
+	r.graphErr = failure.New(failure.APIRefused, "api", "Microsoft Graph")
+	_, err := h.lendARM(customerID)
+	h.must(err)
+	r.customers = append(r.customers, token.Customer{DirectoryID: outsideID})
+	h.advance(6 * time.Minute)
+	if _, err := h.lendARM(outsideID); err != nil {
+		t.Errorf("Lend for a new customer, without relationships = %v, want a token", err)
+	}
+	r.customers = r.customers[1:]
+	h.advance(time.Hour)
+	_, err = h.lendARM(customerID)
+	h.checkFailure("Lend for a customer that left, without relationships", err, failure.CustomersUnknown)
+	h.checkState(token.StateActive, "")
+}
+
+// TestLend_OneSourceForADay goes on with what a source said before, while the other one is read again.
+func TestLend_OneSourceForADay(t *testing.T) {
+	h, r := listed(t)
+	r.relationships = []token.Relationship{{DirectoryID: otherID, Active: true, Status: "active"}}
+	_, err := h.lendARM(otherID)
+	h.must(err)
+	r.graphErr, r.customers = transient(), []token.Customer{{DirectoryID: outsideID}}
+	h.advance(2 * time.Hour)
+	for _, directory := range []string{otherID, outsideID} {
+		if _, err := h.lendARM(directory); err != nil {
+			t.Errorf("Lend for %s = %v, want a token", directory, err)
+		}
+	}
+	_, err = h.lendARM(customerID)
+	h.checkFailure("Lend for a customer that left", err, failure.CustomerNotListed)
+	h.advance(23 * time.Hour)
+	_, err = h.lendARM(otherID)
+	h.checkFailure("Lend by relationships of 25 hours ago", err, failure.CustomersUnknown)
+	_, err = h.lendARM(outsideID)
+	h.must(err)
+}
+
 func TestLend_ListOfADayAgoDecides(t *testing.T) {
 	h, r := listed(t)
 	_, err := h.lendARM(customerID)
