@@ -29,6 +29,7 @@ func TestHeaders_OfRequests(t *testing.T) {
 		"If-Match: W/\"7\"", "Prefer: return=minimal", "client-request-id: 17", "Accept: */*", "ConsistencyLevel: eventual", "MS-RequestId: 18",
 		"Cookie: a=b", "X-Connect-Vendor-ID: v", "Connect-Request-ID: r", "X-HTTP-Method: DELETE", "X-HTTP-Method-Override: DELETE", "x-method-override: PUT",
 		"X_HTTP_Method_Override: DELETE", "X_Method_Override: PUT", "X_Connect_Vendor_ID: v",
+		"X-Original-URL: /v1.0/groups", "X-Rewrite-URL: /v1.0/groups", "X_Original_URL: /v1.0/groups",
 		"X-Forwarded-For: 192.0.2.1", "X-Forwarded-Host: x", "Forwarded: for=192.0.2.1", "X-Real-IP: 192.0.2.1", "Via: 1.1 x", "Proxy-Authorization: Basic x",
 		"Connection: X-Private", "X-Private: 1", "Keep-Alive: 1", "TE: gzip", "x-ms-authorization-auxiliary: Bearer x", "X-IDENTITY-HEADER: x")
 	sent := h.take()

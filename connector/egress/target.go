@@ -307,7 +307,8 @@ func hidden(header http.Header) {
 	for name := range header {
 		// Some programs read _ in a name as - .
 		switch read := http.CanonicalHeaderKey(strings.ReplaceAll(name, "_", "-")); {
-		case strings.HasPrefix(read, wirePrefix), strings.HasPrefix(read, "X-Http-Method"), strings.HasPrefix(read, "X-Forwarded"), read == "X-Method-Override":
+		case strings.HasPrefix(read, wirePrefix), strings.HasPrefix(read, "X-Http-Method"), strings.HasPrefix(read, "X-Forwarded"), read == "X-Method-Override",
+			read == "X-Original-Url", read == "X-Rewrite-Url": // some servers take the path from these, which no rule has seen
 			delete(header, name)
 		}
 	}
