@@ -308,6 +308,7 @@ func TestIdentity_Refusals(t *testing.T) {
 		"no resource":         {h.identity("/msi/token", key), 400, "bad_request"},
 		"an unknown resource": {h.identity("/msi/token", key, "resource", "https://vault.azure.net"), 400, "bad_request"},
 		"a resource id":       {h.identity("/msi/token", key, "resource", graph, "mi_res_id", "/subscriptions/x"), 400, "bad_request"},
+		"a resource id, IMDS": {h.identity("/msi/token", key, "resource", graph, "msi_res_id", "/subscriptions/x"), 400, "bad_request"},
 		"an object id":        {h.identity("/msi/token", key, "resource", graph, "object_id", customer), 400, "bad_request"},
 		"another api":         {h.identity("/msi/token", key, "resource", "partnercenter"), 403, "borrower_not_allowed"},
 		"another directory":   {h.identity("/msi/token", key, "resource", graph, "client_id", customer), 403, "borrower_not_allowed"},

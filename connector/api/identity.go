@@ -46,7 +46,7 @@ func (h *Handler) identityToken(c *call) error {
 		return badRequest("api-version is not " + identityVersion)
 	case query.Get("resource") == "":
 		return badRequest("resource is missing")
-	case query.Has("mi_res_id"), query.Has("object_id"), query.Has("principal_id"):
+	case query.Has("mi_res_id"), query.Has("msi_res_id"), query.Has("object_id"), query.Has("principal_id"):
 		return badRequest("an identity is chosen by client_id only, which names a directory")
 	}
 	directory := c.Param("directory")
