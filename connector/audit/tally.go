@@ -36,14 +36,31 @@ type tallied struct {
 	action                Action
 	kind                  ActorKind
 	actorID               string
-	apart                 string
+	apart                 string // the values of Tally.apart, each with a zero byte behind it
 }
 
-// A talliedSpan counts the events since its first one.
+// A talliedSpan counts the events since its first one. There may be 10,000, so it is small: most count one value.
 type talliedSpan struct {
-	began   time.Time
-	last    Event          // completed
-	byValue map[string]int // value → events that the trail does not have
+	began  time.Time
+	last   Event   // completed, without its details
+	counts []count // by value, of the events that the trail does not have
+}
+
+// A count says how often a value occurred.
+type count struct {
+	value string
+	n     int
+}
+
+// add counts n events with a value.
+func (s *talliedSpan) add(value string, n int) {
+	for i := range s.counts {
+		if s.counts[i].value == value {
+			s.counts[i].n += n
+			return
+		}
+	}
+	s.counts = append(s.counts, count{value, n})
 }
 
 // NewTally returns a Tally of refusals that stores in trail, by a clock. It counts each result.
@@ -78,7 +95,7 @@ func (t *Tally) unbegin(e Event) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	key := t.key(e)
-	if span, ok := t.byActor[key]; ok && len(span.byValue) == 0 {
+	if span, ok := t.byActor[key]; ok && len(span.counts) == 0 {
 		delete(t.byActor, key)
 	}
 }
@@ -100,16 +117,17 @@ func (t *Tally) count(e Event) bool {
 	span, ok := t.byActor[key]
 	if !ok {
 		if len(t.byActor) < maxTallied {
-			t.byActor[key] = &talliedSpan{began: e.At, byValue: map[string]int{}}
+			t.byActor[key] = &talliedSpan{began: e.At}
 		}
 		return false
 	}
-	span.last = e
 	value := e.Result
 	if t.by != "" {
 		value = e.Details[t.by]
 	}
-	span.byValue[value]++
+	span.add(value, 1)
+	e.Details = nil
+	span.last = e
 	return true
 }
 
@@ -127,18 +145,18 @@ func (t *Tally) flush(ctx context.Context, all bool) error {
 		if age := now.Sub(span.began); !all && age >= 0 && age < tallyWindow {
 			continue
 		}
-		if len(span.byValue) == 0 {
+		if len(span.counts) == 0 {
 			delete(t.byActor, key)
 			continue
 		}
 		due[key] = *span
-		*span = talliedSpan{began: now, byValue: map[string]int{}}
+		*span = talliedSpan{began: now}
 	}
 	t.mu.Unlock()
 	var errs []error
 	for _, key := range slices.SortedFunc(maps.Keys(due), func(a, b tallied) int { return due[a].last.At.Compare(due[b].last.At) }) {
 		span := due[key]
-		if err := t.trail.AppendEvent(ctx, t.sum(&span)); err != nil {
+		if err := t.trail.AppendEvent(ctx, t.sum(key, span)); err != nil {
 			t.restore(key, span)
 			errs = append(errs, err)
 		}
@@ -156,33 +174,34 @@ func (t *Tally) restore(key tallied, unstored talliedSpan) {
 		return
 	}
 	span.began = unstored.began
-	if len(span.byValue) == 0 {
+	if len(span.counts) == 0 {
 		span.last = unstored.last
 	}
-	for value, n := range unstored.byValue {
-		span.byValue[value] += n
+	for _, c := range unstored.counts {
+		span.add(c.value, c.n)
 	}
 }
 
 // sum returns the event of everything that a span counted. Its details have how often each value occurred, and its result, unless
 // another detail is counted, is the most frequent one.
-func (t *Tally) sum(s *talliedSpan) Event {
+func (t *Tally) sum(key tallied, s talliedSpan) Event {
 	e := s.last
 	details := map[string]string{"since": s.began.UTC().Format(time.RFC3339)}
-	for _, name := range t.apart {
-		if value := e.Details[name]; value != "" {
-			details[name] = value
+	values := strings.Split(key.apart, "\x00")
+	for i, name := range t.apart {
+		if values[i] != "" {
+			details[name] = values[i]
 		}
 	}
 	total, most := 0, 0
-	for _, value := range slices.Sorted(maps.Keys(s.byValue)) {
-		n := s.byValue[value]
-		total += n
-		if t.by == "" && n > most {
-			e.Result, most = value, n
+	slices.SortFunc(s.counts, func(a, b count) int { return strings.Compare(a.value, b.value) })
+	for _, c := range s.counts {
+		total += c.n
+		if t.by == "" && c.n > most {
+			e.Result, most = c.value, c.n
 		}
-		if value != "" && len(details) < maxDetails-1 {
-			details["count_"+value] = strconv.Itoa(n)
+		if c.value != "" && len(details) < maxDetails-1 {
+			details["count_"+c.value] = strconv.Itoa(c.n)
 		}
 	}
 	details["count"] = strconv.Itoa(total)
