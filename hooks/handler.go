@@ -15,6 +15,7 @@ import (
 	lru "github.com/hashicorp/golang-lru/v2"
 	"github.com/labstack/echo/v4"
 
+	"azure-partner-connector/connector/answer"
 	"azure-partner-connector/connector/detached"
 	"azure-partner-connector/connector/platform/oauth1"
 	"azure-partner-connector/connector/sampling"
@@ -173,7 +174,7 @@ func (cfg *Config) fillIn() {
 func (h *Handler) routes() *echo.Echo {
 	e := echo.New()
 	e.HTTPErrorHandler = h.answer
-	e.JSONSerializer = sized{}
+	e.JSONSerializer = answer.JSON{}
 	e.Use(h.observe, h.legible, h.signed)
 	e.GET("/", h.health)
 	e.HEAD("/", h.health)

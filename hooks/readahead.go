@@ -2,9 +2,7 @@ package hooks
 
 import (
 	"context"
-	"encoding/json"
 	"net/http"
-	"strconv"
 
 	"github.com/labstack/echo/v4"
 
@@ -72,19 +70,4 @@ func (h *Handler) statusOf(c *call, r tenant.Resolved) (token.Status, error) {
 		return h.cfg.Tokens.StatusOf(r, *snapshot), nil
 	}
 	return h.cfg.Tokens.Status(c.ctx(), r)
-}
-
-// sized writes JSON with its length: without, an answer of more than two kilobytes is sent in chunks.
-type sized struct{ echo.DefaultJSONSerializer }
-
-// Serialize implements echo.JSONSerializer.
-func (sized) Serialize(c echo.Context, value any, _ string) error {
-	text, err := json.Marshal(value)
-	if err != nil {
-		return err
-	}
-	text = append(text, '\n')
-	c.Response().Header().Set(echo.HeaderContentLength, strconv.Itoa(len(text)))
-	_, err = c.Response().Write(text)
-	return err
 }
