@@ -34,14 +34,26 @@ func New[K comparable, V any](size int) (*Cache[K, V], error) {
 	return &Cache[K, V]{entries: entries}, nil
 }
 
-// Get returns the value of key that was read within Life before now, or else what read returns. When the clock was set back
-// meanwhile, it reads again.
+// Get returns the value of key that is Kept, or else what read returns.
 func (c *Cache[K, V]) Get(key K, now time.Time, read func() (V, error)) (V, error) {
+	if value, ok := c.Kept(key, now); ok {
+		return value, nil
+	}
+	return c.Read(key, now, read)
+}
+
+// Kept returns the value of key that was read within Life before now. When the clock was set back meanwhile, there is none.
+func (c *Cache[K, V]) Kept(key K, now time.Time) (value V, ok bool) {
 	if kept, ok := c.entries.Get(key); ok {
 		if age := now.Sub(kept.at); age >= 0 && age < Life {
-			return kept.value, nil
+			return kept.value, true
 		}
 	}
+	return value, false
+}
+
+// Read returns what read returns, and keeps it for Kept.
+func (c *Cache[K, V]) Read(key K, now time.Time, read func() (V, error)) (V, error) {
 	c.mu.Lock()
 	before := c.forgotten
 	c.mu.Unlock()

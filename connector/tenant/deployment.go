@@ -60,6 +60,12 @@ func (d Deployment) APINames() []string {
 	return names
 }
 
+// HasAPI reports whether name is one of APINames.
+func (d Deployment) HasAPI(name string) bool {
+	_, further := d.API(name)
+	return further || slices.Contains(apis, name)
+}
+
 // API returns the further API with a name.
 func (d Deployment) API(name string) (API, bool) {
 	i := slices.IndexFunc(d.APIs, func(a API) bool { return a.Name == name })

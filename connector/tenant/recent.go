@@ -13,13 +13,20 @@ const maxRecent = 1000
 // FindRecent is Find of a tenant that may have been read up to recent.Life ago. What this Service has changed since shows at once,
 // what others change may show so much later.
 func (s *Service) FindRecent(ctx context.Context, id string) (Resolved, error) {
-	return s.recent.Get(id, s.cfg.Now(), func() (Resolved, error) { return s.Find(ctx, id) })
+	kept, err := s.recent.Get(id, s.cfg.Now(), func() (*Resolved, error) {
+		r, err := s.Find(ctx, id)
+		return &r, err
+	})
+	if err != nil {
+		return Resolved{}, err
+	}
+	return *kept, nil
 }
 
 // A forgetting store drops what FindRecent keeps after every change.
 type forgetting struct {
 	Store
-	kept *recent.Cache[string, Resolved]
+	kept *recent.Cache[string, *Resolved]
 }
 
 // Transact implements Store.

@@ -64,7 +64,7 @@ type Config struct {
 // every failure that the caller can correct, and are safe for concurrent use.
 type Service struct {
 	cfg    Config
-	recent *recent.Cache[string, Resolved] // by ID of the tenant
+	recent *recent.Cache[string, *Resolved] // by ID of the tenant
 	mu     sync.Mutex                      // guards noted
 	noted  map[string]time.Time            // instance → when NoteController last recorded something
 }
@@ -92,7 +92,7 @@ func New(cfg Config) (*Service, error) {
 	if cfg.APIs == nil {
 		cfg.APIs = func(string) []string { return APIs() }
 	}
-	kept, err := recent.New[string, Resolved](maxRecent)
+	kept, err := recent.New[string, *Resolved](maxRecent)
 	if err != nil {
 		return nil, err
 	}
