@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/url"
 	"runtime/debug"
-	"slices"
 
 	"github.com/labstack/echo/v4"
 
@@ -240,6 +239,15 @@ func (h *Handler) lend(c *call, directory, resource string, again ...string) (to
 	c.recorded = true
 	borrower := c.client.Borrower()
 	request := token.LoanRequest{API: api, Directory: directory, Borrower: &borrower, PerMinute: h.cfg.PerMinute}
+	if loan, ok, err := h.cfg.Tokens.LendCached(c.ctx(), r, request, c.client.Actor()); ok {
+		return loan, err
+	}
+	return h.lendDetached(c, r, request)
+}
+
+// lendDetached lends by work that outlives the request, because it may ask Microsoft. It is a function of its own so that what is
+// lent from memory leaves nothing on the heap for it.
+func (h *Handler) lendDetached(c *call, r tenant.Resolved, request token.LoanRequest) (token.Loan, error) {
 	return detached.Run(c.ctx(), &h.detached, func(ctx context.Context) (token.Loan, error) {
 		return h.cfg.Tokens.Lend(ctx, r, request, c.client.Actor())
 	})
@@ -247,7 +255,7 @@ func (h *Handler) lend(c *call, directory, resource string, again ...string) (to
 
 // apiOf returns the api with a name of ours or with a resource URI of Microsoft's.
 func (h *Handler) apiOf(r tenant.Resolved, resource string) (token.API, bool) {
-	if slices.Contains(r.Instance.Deployment.APINames(), resource) {
+	if r.Instance.Deployment.HasAPI(resource) {
 		return token.API(resource), true
 	}
 	return h.cfg.Resources.APIOf(r.Client(), resource)

@@ -16,6 +16,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"azure-partner-connector/connector/answer"
 	"azure-partner-connector/connector/audit"
 	"azure-partner-connector/connector/client"
 	"azure-partner-connector/connector/consent"
@@ -67,6 +68,8 @@ type Tokens interface {
 	Check(ctx context.Context, tenantID string, by audit.Actor) (token.Status, error)
 	History(ctx context.Context, tenantID string, before time.Time, limit int) ([]audit.Event, error)
 	Lend(ctx context.Context, r tenant.Resolved, request token.LoanRequest, by audit.Actor) (token.Loan, error)
+	// LendCached is Lend of what is in memory, and calls nobody. ok is false if Lend has to decide.
+	LendCached(ctx context.Context, r tenant.Resolved, request token.LoanRequest, by audit.Actor) (loan token.Loan, ok bool, err error)
 	ListCustomers(ctx context.Context, r tenant.Resolved, by audit.Actor) (token.CustomerList, error)
 	ConsentCustomer(ctx context.Context, r tenant.Resolved, directory string, by audit.Actor) (token.CustomerRecord, error)
 	WithdrawCustomer(ctx context.Context, r tenant.Resolved, directory string, by audit.Actor) (token.CustomerRecord, error)
@@ -230,6 +233,7 @@ func routes() []route {
 
 func (h *Handler) router() *echo.Echo {
 	e := echo.New()
+	e.JSONSerializer = answer.JSON{}
 	e.HTTPErrorHandler = h.refuseUnrouted
 	for _, r := range routes() {
 		e.Add(r.method, h.path+r.path, h.serve(r))

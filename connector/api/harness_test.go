@@ -242,6 +242,9 @@ type fakeTokens struct {
 	did  []string
 
 	without string // the name of a customer that is one no more
+
+	cached    token.Loan // what LendCached has
+	cachedErr error
 }
 
 func (f *fakeTokens) Lend(_ context.Context, r tenant.Resolved, request token.LoanRequest, by audit.Actor) (token.Loan, error) {
@@ -260,6 +263,10 @@ func (f *fakeTokens) Lend(_ context.Context, r tenant.Resolved, request token.Lo
 		r.Tenant.DirectoryID = customer
 	}
 	return token.Loan{API: request.API, AccessToken: secret.New(accessToken), ExpiresAt: f.ends, DirectoryID: r.Tenant.DirectoryID}, nil
+}
+
+func (f *fakeTokens) LendCached(context.Context, tenant.Resolved, token.LoanRequest, audit.Actor) (token.Loan, bool, error) {
+	return f.cached, !f.cached.AccessToken.Empty() || f.cachedErr != nil, f.cachedErr
 }
 
 func (f *fakeTokens) Status(_ context.Context, r tenant.Resolved) (token.Status, error) {

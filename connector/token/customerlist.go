@@ -111,10 +111,14 @@ func (s *Service) mustBeListed(ctx context.Context, r *tenant.Resolved, snapshot
 // customersOf returns the list of the partner's customers, and reads it first when it is due.
 func (s *Service) customersOf(ctx context.Context, r *tenant.Resolved, snapshot *Snapshot, directory string, by audit.Actor) (*customerList, error) {
 	key := listKey{r.Tenant.ID, snapshot.Active.ConsentID}
-	list, _ := s.customers.Get(key)
-	if !list.due(directory, s.cfg.Now()) {
+	if list, _ := s.customers.Get(key); !list.due(directory, s.cfg.Now()) {
 		return list, nil
 	}
+	return s.newCustomersOf(ctx, *r, snapshot, key, directory, by)
+}
+
+// newCustomersOf reads the list of the partner's customers. Of callers at the same time one reads.
+func (s *Service) newCustomersOf(ctx context.Context, r tenant.Resolved, snapshot *Snapshot, key listKey, directory string, by audit.Actor) (*customerList, error) {
 	result := s.lists.DoChan(key.tenantID+"/"+key.consentID, func() (any, error) {
 		// The reading is shared: a caller that cancels must not end it for the others.
 		shared, cancel := context.WithTimeout(context.WithoutCancel(ctx), listWithin)
@@ -123,7 +127,7 @@ func (s *Service) customersOf(ctx context.Context, r *tenant.Resolved, snapshot 
 		if !list.due(directory, s.cfg.Now()) {
 			return list, nil
 		}
-		list = s.readCustomers(shared, r, snapshot, list, by)
+		list = s.readCustomers(shared, &r, snapshot, list, by)
 		s.customers.Add(key, list)
 		return list, nil
 	})

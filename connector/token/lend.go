@@ -64,11 +64,13 @@ func (request LoanRequest) event(by audit.Actor) audit.Event {
 func (s *Service) Lend(ctx context.Context, r tenant.Resolved, request LoanRequest, by audit.Actor) (Loan, error) {
 	snapshot := request.Snapshot
 	if snapshot == nil {
-		read, err := s.Snapshot(ctx, r.Tenant.ID)
-		if err != nil {
+		loan, ok, err := s.LendCached(ctx, r, request, by)
+		if ok {
+			return loan, err
+		}
+		if snapshot, err = s.readSnapshot(ctx, &r); err != nil {
 			return Loan{}, err
 		}
-		snapshot = &read
 	}
 	loan, err := s.lend(ctx, &r, snapshot, request, by)
 	if hungUp(ctx, err) {
@@ -91,24 +93,47 @@ func (s *Service) Lend(ctx context.Context, r tenant.Resolved, request LoanReque
 	return loan, err
 }
 
-// LendCached is Lend of an access token for the partner's own directory that is in memory, with the Snapshot of the request. It
-// calls nobody, so that nothing has to go on when ctx ends: the event is then stored or not, and the borrower gets no access token.
-// ok is false if Lend has to decide, which has not begun anything then.
+// LendCached is Lend of an access token that is in memory. Without a Snapshot of the request, it decides by what Lend has read up to
+// recent.Life ago, unless this Service has changed something since. It calls nobody, so that nothing has to go on when ctx ends: the
+// event is then stored or not, and the borrower gets no access token. ok is false if Lend has to decide, which has not begun anything
+// then.
 func (s *Service) LendCached(ctx context.Context, r tenant.Resolved, request LoanRequest, by audit.Actor) (loan Loan, ok bool, err error) {
-	if request.Snapshot == nil || request.Directory != "" {
+	snapshot := request.Snapshot
+	if snapshot == nil {
+		snapshot = s.recentSnapshot(&r)
+	}
+	if snapshot == nil || snapshot.Active == nil || !s.decidable(&r, snapshot, request) {
 		return Loan{}, false, nil
 	}
-	key, err := s.loanKeyOf(ctx, &r, request.Snapshot, request, by)
+	key, err := s.loanKeyOf(ctx, &r, snapshot, request, by)
 	if err != nil {
 		return Loan{}, false, nil //nolint:nilerr // Lend refuses it again, and records that
 	}
-	if loan, ok, err = s.loans.get(request.Snapshot.Active, key, s.cfg.Now()); !ok || err != nil {
+	if loan, ok, err = s.cacheOf(key).get(snapshot.Active, key, s.cfg.Now()); !ok || err != nil {
 		return Loan{}, false, nil //nolint:nilerr // likewise
+	}
+	if key.directory != "" {
+		s.noteCustomer(ctx, r.Tenant.ID, key.directory, nil)
 	}
 	if err := s.recordLoan(ctx, &r, request, loan, by); err != nil {
 		return Loan{}, true, err
 	}
 	return loan, true, nil
+}
+
+// decidable reports whether memory says which directory a request is for, and whether that is one of a customer.
+func (s *Service) decidable(r *tenant.Resolved, snapshot *Snapshot, request LoanRequest) bool {
+	directory, isID, _ := request.directory()
+	switch {
+	case directory == "":
+		return true
+	case !isID:
+		return false
+	case r.Instance.Settings.CustomerDirectories != tenant.ListedCustomers:
+		return true
+	}
+	list, _ := s.customers.Get(listKey{r.Tenant.ID, snapshot.Active.ConsentID})
+	return !list.due(directory, s.cfg.Now())
 }
 
 // recordLoan stores the event of a loan, or counts it.
@@ -149,6 +174,7 @@ func (s *Service) lend(ctx context.Context, r *tenant.Resolved, snapshot *Snapsh
 	if err != nil {
 		return Loan{}, err
 	}
+	key.directory = strings.Clone(key.directory) // is kept longer than the request that it is a part of
 	loan, err := s.obtain(ctx, snapshot, key, by)
 	if key.directory != "" && !hungUp(ctx, err) {
 		s.noteCustomer(context.WithoutCancel(ctx), r.Tenant.ID, key.directory, err)
@@ -158,8 +184,8 @@ func (s *Service) lend(ctx context.Context, r *tenant.Resolved, snapshot *Snapsh
 
 // loanKeyOf returns what a borrower gets an access token for, or why it gets none.
 func (s *Service) loanKeyOf(ctx context.Context, r *tenant.Resolved, snapshot *Snapshot, request LoanRequest, by audit.Actor) (loanKey, error) {
-	if apis := r.Instance.Deployment.APINames(); !slices.Contains(apis, string(request.API)) {
-		return loanKey{}, failure.New(failure.BadRequest, "reason", "api is none of "+strings.Join(apis, ", "))
+	if d := &r.Instance.Deployment; !d.HasAPI(string(request.API)) {
+		return loanKey{}, failure.New(failure.BadRequest, "reason", "api is none of "+strings.Join(d.APINames(), ", "))
 	}
 	if err := r.Intact(); err != nil {
 		return loanKey{}, err // before the list of borrowers, which may have been altered

@@ -17,6 +17,7 @@ import (
 	"azure-partner-connector/connector/length"
 	"azure-partner-connector/connector/limit"
 	"azure-partner-connector/connector/random"
+	"azure-partner-connector/connector/recent"
 	"azure-partner-connector/connector/tenant"
 )
 
@@ -114,6 +115,7 @@ type Config struct {
 type Service struct {
 	cfg     Config
 	limiter *limiter
+	recent  *recent.Cache[string, recentSnapshot] // by ID of the tenant
 	loans   *loanCache
 	lends   singleflight.Group // joins equal redemptions; the key is that of the loan
 	// redemptions are those that lending may begin. They are of this process, as what they are limited for.
@@ -242,8 +244,13 @@ func newService(cfg Config) (*Service, error) {
 	if err != nil {
 		return nil, fmt.Errorf("token: %w", err)
 	}
+	kept, err := recent.New[string, recentSnapshot](maxRecent)
+	if err != nil {
+		return nil, fmt.Errorf("token: %w", err)
+	}
+	cfg.Store = forgetting{cfg.Store, kept}
 	return &Service{
-		cfg: cfg, limiter: limiter, loans: loans, redemptions: redemptions,
+		cfg: cfg, limiter: limiter, recent: kept, loans: loans, redemptions: redemptions,
 		customerLoans: customerLoans, customers: customers, customerResults: results, sources: sources,
 	}, nil
 }

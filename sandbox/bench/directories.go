@@ -162,7 +162,7 @@ func (e *Env) lendingForCustomers(ctx context.Context, directories []string) (ro
 		return rows, err
 	}
 	const does = "As lending by managed identity to the partner's own directory, but each request is for the next of 10,000 customer directories, whose access tokens are cached."
-	return append(rows, all.rows("lending by managed identity for 10,000 customer directories", does, fmt.Sprintf("MariaDB, responses of %d bytes.", len(body)), readsEachTime,
+	return append(rows, all.rows("lending by managed identity for 10,000 customer directories", does, fmt.Sprintf("MariaDB, responses of %d bytes.", len(body)), severalSteps,
 		bar{maxConnections, rate, clientLendingBar})...), nil
 }
 
