@@ -98,6 +98,53 @@ func TestRenew_InACustomerDirectoryByAssertion(t *testing.T) {
 	}
 }
 
+// TestRenew_InACustomerDirectoryByCertificate redeems at the partner's directory and at a customer's in turn, with a certificate: the
+// simulated Microsoft refuses an assertion whose audience is another endpoint than the one that receives it.
+func TestRenew_InACustomerDirectoryByCertificate(t *testing.T) {
+	c := newCustomers(t)
+	leaf, certificate := newCertificate(t, noon.AddDate(0, -1, 0))
+	c.must(c.sim.SetSecrets(application))
+	c.must(c.sim.SetCertificates(application, leaf))
+	home := with(c.cloud, tenant.Application{Certificate: certificate})
+	value := c.refreshToken(admin, "pwd", "mfa")
+	for _, client := range []tenant.Client{home, home.In(customer), home} {
+		redeemed, err := c.client.Renew(t.Context(), client, value, token.ARM)
+		if err != nil {
+			t.Fatalf("Renew() in the directory %s = %v, want nil", client.DirectoryID, err)
+		}
+		if got := redeemed.Subject.DirectoryID; got != client.DirectoryID {
+			t.Errorf("Renew() = a token of the directory %s, want one of %s", got, client.DirectoryID)
+		}
+		value = redeemed.RefreshToken
+	}
+}
+
+// TestRenew_LoopsInOneDirectory holds back what Microsoft would block as a loop, for one directory and api: the same refresh token
+// serves the others all the same.
+func TestRenew_LoopsInOneDirectory(t *testing.T) {
+	h := newHarness(t)
+	const there = "/login/" + customer + "/oauth2/v2.0/token"
+	for _, path := range []string{tokenPath, there} {
+		h.route(path, respond(http.StatusBadRequest, `{"error":"invalid_grant","error_codes":[65001]}`))
+	}
+	renew := func(client tenant.Client, api token.API, want failure.Code) {
+		t.Helper()
+		if _, err := h.client.Renew(t.Context(), client, secret.New(canaryRefresh), api); !failure.Is(err, want) {
+			t.Errorf("Renew(%s) in the directory %s = %v, want %s", api, client.DirectoryID, err, want)
+		}
+	}
+	home := testClient()
+	for range 7 {
+		renew(home, token.ARM, failure.ConsentMissing)
+	}
+	renew(home, token.ARM, failure.MicrosoftThrottled)
+	renew(home, token.PartnerCenter, failure.ConsentMissing)
+	renew(home.In(customer), token.ARM, failure.ConsentMissing)
+	if here, there := len(h.seen(tokenPath)), len(h.seen(there)); here != 8 || there != 1 {
+		t.Errorf("%d and %d requests were sent to the two directories, want 8 and 1", here, there)
+	}
+}
+
 func TestCustomers_AllPages(t *testing.T) {
 	c := newCustomers(t)
 	for i := range 7 {
