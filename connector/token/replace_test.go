@@ -58,6 +58,53 @@ func TestReplace_OnceInFiveMinutes(t *testing.T) {
 	}
 }
 
+// TestReplace_ForEachTenantDirectoryAndAPI replaces an access token that was refused although others, which differ from it in the
+// tenant, the directory or the api, were replaced a moment ago and are not replaced again.
+func TestReplace_ForEachTenantDirectoryAndAPI(t *testing.T) {
+	h := readyForCustomers(t)
+	const secondTenant = "88888888-bbbb-4bbb-8bbb-888888888888"
+	h.addTenant(secondTenant, otherID)
+	h.microsoft.identity = func() (token.Identity, error) { return token.Identity{DirectoryID: otherID, Person: person}, nil }
+	h.microsoft.claims = func() token.AccessTokenClaims { return token.AccessTokenClaims{} } // of tenants in two directories
+	h.consent(secondTenant)
+
+	type lending struct {
+		tenantID string
+		request  token.LoanRequest
+	}
+	var all []lending
+	for _, id := range []string{tenantID, secondTenant} {
+		for _, directory := range []string{"", customerID, outsideID} {
+			for _, api := range []token.API{token.Graph, token.ARM} {
+				all = append(all, lending{id, token.LoanRequest{API: api, Directory: directory}})
+			}
+		}
+	}
+	replace := func(l lending, refused secret.Text) (token.Loan, bool) {
+		t.Helper()
+		r, err := tenant.Resolve(t.Context(), h.store, l.tenantID)
+		h.must(err)
+		loan, ok, err := h.tokens.Replace(t.Context(), r, l.request, refused, borrower)
+		h.must(err)
+		return loan, ok
+	}
+	var replacements []secret.Text
+	for _, l := range all {
+		first, err := h.lendFor(t.Context(), l.tenantID, l.request, borrower)
+		h.must(err)
+		second, ok := replace(l, first.AccessToken)
+		if !ok || second.AccessToken == first.AccessToken {
+			t.Errorf("Replace(%+v) after %d others = %v, want another access token", l, len(replacements), ok)
+		}
+		replacements = append(replacements, second.AccessToken)
+	}
+	for i, l := range all {
+		if _, ok := replace(l, replacements[i]); ok {
+			t.Errorf("Replace(%+v) of the replacement = true, want none", l)
+		}
+	}
+}
+
 // TestReplace_Refusals refuses what Lend refuses, and keeps trouble in a customer directory there.
 func TestReplace_Refusals(t *testing.T) {
 	h := newHarness(t, openStore(t))
