@@ -131,7 +131,7 @@ func TestFailures_OfACallerThatHangsUp(t *testing.T) {
 // TestRetry_AfterAChallenge sends a call again, once, with another access token.
 func TestRetry_AfterAChallenge(t *testing.T) {
 	const challenge = `Bearer error="insufficient_claims", claims="eyJ9"`
-	large := strings.Repeat("x", 70_000)
+	const repeated = 64 << 10 // bytes of the largest body that is sent again
 	for name, tc := range map[string]struct {
 		challenge, refusal string
 		body               string
@@ -142,7 +142,8 @@ func TestRetry_AfterAChallenge(t *testing.T) {
 		"a challenge":               {challenge: challenge, calls: 2, replaced: 1, status: 200},
 		"Partner Center's code":     {refusal: `{"code":"900421"}`, calls: 2, replaced: 1, status: 200},
 		"a small body":              {challenge: challenge, body: "small", calls: 2, replaced: 1, status: 200},
-		"a large body":              {challenge: challenge, body: large, calls: 1, replaced: 0, status: 401},
+		"the largest body":          {challenge: challenge, body: strings.Repeat("x", repeated), calls: 2, replaced: 1, status: 200},
+		"a larger body":             {challenge: challenge, body: strings.Repeat("x", repeated+1), calls: 1, replaced: 0, status: 401},
 		"a body of unknown length":  {challenge: challenge, body: "small", chunked: true, calls: 1, replaced: 0, status: 401},
 		"another reason":            {challenge: `Bearer error="invalid_token"`, refusal: "no", calls: 1, replaced: 0, status: 401},
 		"a refusal of both tokens":  {challenge: challenge, always: true, calls: 2, replaced: 2, status: 401},
