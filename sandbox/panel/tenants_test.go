@@ -175,6 +175,7 @@ func TestTenants_UnreadableList(t *testing.T) {
 	d := openAsProvider(t, p, provider)
 	d.WaitText("The list can't be read at the moment.")
 	d.WaitText("The connector can't be reached at the moment.")
+	d.Wait(widget("instances") + `.innerText.includes("Unknown") && !` + widget("instances") + `.innerText.match(/Loading|Not set/)`)
 }
 
 func TestTenants_EmptyList(t *testing.T) {

@@ -141,6 +141,7 @@ define([
             widget("list").set("noDataText", t("The list can't be read at the moment."));
             widget("list").set("store", new Memory({ data: [], idProperty: "id" }));
             dom.text(widget("range"), "");
+            showInstances(); // without what they tell of themselves, if nothing is known yet
             showNoCounts();
             dom.text(widget("failure"), failures.errorMessage(t, error));
             widget("reload").set("visible", true);

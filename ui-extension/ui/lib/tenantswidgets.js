@@ -51,7 +51,9 @@ define(["aps/Button", "aps/Output", "aps/Status", "app/lib/connector", "app/lib/
 
     const instanceColumns = function (t, handlers) {
         return [
-            column(t("Application (Client) ID"), "id", function (row) { return (row.application && row.application.applicationId) || t("Not set"); }),
+            column(t("Application (Client) ID"), "id", function (row) {
+                return row.application ? row.application.applicationId || t("Not set") : t("Unknown");
+            }),
             column(t("Credentials Expire"), "application", function (row) { return credentials(t, row.application); }),
             {
                 name: t("Actions"),
