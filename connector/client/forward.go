@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode"
 
 	"azure-partner-connector/connector/failure"
 )
@@ -60,7 +61,7 @@ func (r Rule) checked() (Rule, error) {
 	if len(r.Path) > maxPath || !strings.HasPrefix(r.Path, "/") {
 		return Rule{}, refuse(fmt.Sprintf("has a path that does not begin with /, or has more than %d bytes", maxPath))
 	}
-	if strings.ContainsAny(r.Path, `%\?#"<>&`) || strings.ContainsFunc(r.Path, func(c rune) bool { return c < ' ' || c == 0x7f }) {
+	if strings.ContainsAny(r.Path, `%\?#"<>&`) || strings.ContainsFunc(r.Path, Misread) {
 		return Rule{}, refuse("has a path with a character that no path of a call has: write it decoded, without query")
 	}
 	for segment := range strings.SplitSeq(r.Path[1:], "/") {
@@ -108,13 +109,36 @@ func matches(pattern, segments []string) bool {
 	return p == len(pattern)
 }
 
+// Misread reports whether some programs leave out a character of a decoded path, or take it for a / \ . or %, as those do that fit
+// names to a smaller set of characters. Ideographic and emoji variants are no such characters, ZERO WIDTH JOINER is.
+func Misread(c rune) bool {
+	return unicode.In(c, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp, unicode.Other_Default_Ignorable_Code_Point) ||
+		strings.ContainsRune("\uff0e\ufe52\u2024\u2025\ufe19\ufe30"+"\uff0f\u2044\u2215\u2100\u2101\u2105\u2106"+"\uff3c\ufe68\u2216"+"\uff05\ufe6a", c)
+}
+
 // carriesCalls reports whether a segment names an endpoint that takes other calls in its body, which no rule would see: $batch of
 // Graph and /batch of Azure Resource Manager (docs/reference/token-api.md §5). Only a rule that names it allows it.
 func carriesCalls(segments []string, i int) bool {
-	name := strings.ToLower(segments[i])
-	if end := strings.IndexAny(name, "(;,=:!@&'+ "); end >= 0 {
+	name := strings.ToLower(strings.Map(narrow, segments[i]))
+	if end := strings.IndexFunc(name, endsName); end >= 0 {
 		name = name[:end]
 	}
 	name = strings.TrimRight(name, ".") // Windows does so
 	return name == "$batch" || i == 0 && name == "batch"
+}
+
+// narrow returns the ASCII character that a wide or small form of it stands for, and every other character as it is.
+func narrow(c rune) rune {
+	switch {
+	case c >= '\uff01' && c <= '\uff5e':
+		return c - '\uff01' + '!'
+	case c == '\ufe69':
+		return '$'
+	}
+	return c
+}
+
+// endsName reports whether a character ends the name of an endpoint, as an argument or a parameter does.
+func endsName(c rune) bool {
+	return !unicode.IsLetter(c) && !unicode.IsDigit(c) && !strings.ContainsRune("$-._~", c)
 }

@@ -381,6 +381,8 @@ func TestAdd_Rules(t *testing.T) {
 		"dots":               forwards(client.Rule{API: "graph", Methods: []string{"GET"}, Path: "/v1.0/../users"}),
 		"a star in a word":   forwards(client.Rule{API: "graph", Methods: []string{"GET"}, Path: "/v1.0/us*"}),
 		"encoded":            forwards(client.Rule{API: "graph", Methods: []string{"GET"}, Path: "/v1.0/%24batch"}),
+		"without width":      forwards(client.Rule{API: "graph", Methods: []string{"GET"}, Path: "/v1.0/us\u200bers"}),
+		"a wide slash":       forwards(client.Rule{API: "graph", Methods: []string{"GET"}, Path: "/v1.0／users"}),
 		"a query":            forwards(client.Rule{API: "graph", Methods: []string{"GET"}, Path: "/v1.0/users?x"}),
 		"too long":           forwards(client.Rule{API: "graph", Methods: []string{"GET"}, Path: "/" + strings.Repeat("p", 300)}),
 	} {

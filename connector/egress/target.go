@@ -9,6 +9,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"azure-partner-connector/connector/client"
 	"azure-partner-connector/connector/failure"
 	"azure-partner-connector/connector/once"
 	"azure-partner-connector/connector/random"
@@ -186,6 +187,7 @@ const pathCharacters = "-._~!$&'()*+,;=:@"
 // decodeSegment returns the name that a segment of a path encodes, or why it is refused.
 func decodeSegment(raw string) (string, error) {
 	var decoded strings.Builder
+	ascii := true
 	for i := 0; i < len(raw); i++ {
 		b := raw[i]
 		switch {
@@ -203,18 +205,25 @@ func decodeSegment(raw string) (string, error) {
 			return "", badRequest(`the path has a character that must be percent-encoded, or a \`)
 		}
 		decoded.WriteByte(b)
+		ascii = ascii && b < utf8.RuneSelf
 	}
 	name := decoded.String()
 	// Some programs leave out what follows a ; and dots and spaces at the end, before they resolve the path.
 	before, _, _ := strings.Cut(name, ";")
 	switch {
-	case strings.Trim(before, ". ") == "":
+	case strings.TrimFunc(before, dotOrSpace) == "":
 		return "", badRequest("the path has an empty segment, . or ..")
-	case !utf8.ValidString(name), strings.ContainsFunc(name, unicode.IsControl): // %c0%ae is . for programs that do not check
-		return "", badRequest("the path has a percent-encoded control character, or is not UTF-8")
+	case ascii:
+		return name, nil
+	case !utf8.ValidString(name): // %c0%ae is . for programs that do not check
+		return "", badRequest("the path is not UTF-8")
+	case strings.ContainsFunc(name, client.Misread):
+		return "", badRequest(`the path has a control or format character, one without width, or another form of /, \, . or %`)
 	}
 	return name, nil
 }
+
+func dotOrSpace(c rune) bool { return c == '.' || c == '\u2026' || unicode.IsSpace(c) }
 
 func isHex(b byte) bool {
 	return b >= '0' && b <= '9' || b >= 'a' && b <= 'f' || b >= 'A' && b <= 'F'

@@ -3,6 +3,7 @@ package egress_test
 import (
 	"encoding/base64"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -223,6 +224,42 @@ func TestRawPath_Refusals(t *testing.T) {
 	}
 }
 
+// TestRawPath_MisreadCharacters refuses characters that some programs leave out, or take for one that separates or ends segments, and
+// forwards all others.
+func TestRawPath_MisreadCharacters(t *testing.T) {
+	h := newHarness(t)
+	for _, c := range []string{
+		"\u00ad", "\u200b", "\u200c", "\u200d", "\u200e", "\u202e", "\u2060", "\u2066", "\ufeff", "\U000e0041", // format characters
+		"\u034f", "\u115f", "\u3164", "\uffa0", // without width
+		"\u2028", "\u2029", // ends of lines
+		"．", "／", "＼", "％", "﹒", "﹨", "﹪", "․", "‥", "⁄", "∕", "∖", // forms of . / \ %
+	} {
+		for _, path := range []string{"/v1.0/a" + url.PathEscape(c) + "b", "/v1.0/" + url.PathEscape(c), "/v1.0/batch" + url.PathEscape(c)} {
+			if got := h.get(path); !got.ours("bad_request") {
+				t.Errorf("GET %s = %d %s, want bad_request", path, got.status, got.body)
+			}
+		}
+	}
+	for _, dots := range []string{"\u3000.\u00a0", "…", "\u2003"} {
+		if got := h.get("/v1.0/" + url.PathEscape(dots) + "/me"); !got.ours("bad_request") {
+			t.Errorf("a segment %q = %d %s, want bad_request", dots, got.status, got.body)
+		}
+	}
+	if sent := h.take(); len(sent) > 0 {
+		t.Errorf("%d calls were sent, want none", len(sent))
+	}
+	for _, name := range []string{
+		"株式会社　見積（案）", "Rechnung für Köln", "re\u0301sume\u0301", "отчёт", "שלום", "مرحبا", "हिन्दी", "❤\ufe0f", "🎉", "👍🏽", "🇯🇵", "ＡＢＣ１２", "葛\U000e0100", "“a–b”…", "·", "。", "€",
+	} {
+		path := "/v1.0/me/drive/root:/" + url.PathEscape(name)
+		if got := h.get(path); got.status != http.StatusOK {
+			t.Errorf("GET %s = %d %s, want it forwarded", path, got.status, got.body)
+		} else if sent := h.take(); len(sent) != 1 || sent[0].target != path {
+			t.Errorf("GET %s was forwarded as %+v", path, sent)
+		}
+	}
+}
+
 // TestRules_AreDefaultDeny forwards what a rule allows, and nothing else.
 func TestRules_AreDefaultDeny(t *testing.T) {
 	h := newHarness(t, func(h *harness) {
@@ -269,13 +306,17 @@ func TestRules_BatchIsNamed(t *testing.T) {
 	for _, target := range []string{
 		"/graph/" + tenantA + "/v1.0/$batch", "/graph/" + tenantA + "/beta/$BATCH", "/graph/" + tenantA + "/v1.0/%24batch", "/graph/" + tenantA + "/v1.0/$batch()",
 		"/graph/" + tenantA + "/v1.0/$batch;x=1", "/graph/" + tenantA + "/v1.0/$batch.", "/arm/" + tenantA + "/batch.", "/arm/" + tenantA + "/batch?api-version=2020-06-01", "/arm/" + tenantA + "/%62atch", "/arm/" + tenantA + "/BATCH",
+		"/arm/" + tenantA + "/" + url.PathEscape("ｂａｔｃｈ"), "/arm/" + tenantA + "/" + url.PathEscape("batch\ufe0f"), "/arm/" + tenantA + "/" + url.PathEscape("batch\u3000"),
+		"/graph/" + tenantA + "/v1.0/" + url.PathEscape("＄Batch"), "/graph/" + tenantA + "/v1.0/" + url.PathEscape("﹩batch"), "/graph/" + tenantA + "/v1.0/" + url.PathEscape("$batch（"),
 	} {
 		if got := h.raw(http.MethodPost, target, bearer); !got.ours("client_not_allowed") {
 			t.Errorf("POST %s with a rule for everything = %d %s, want client_not_allowed", target, got.status, got.body)
 		}
 	}
-	if got := h.get("/v1.0/groups/batch"); got.status != http.StatusOK {
-		t.Errorf("a group that is called batch = %d, want it forwarded", got.status)
+	for _, target := range []string{"/graph/" + tenantA + "/v1.0/groups/batch", "/arm/" + tenantA + "/batch-jobs", "/arm/" + tenantA + "/batches", "/arm/" + tenantA + "/batch.v2"} {
+		if got := h.raw(http.MethodGet, target, bearer); got.status != http.StatusOK {
+			t.Errorf("GET %s, which carries no calls, = %d %s, want it forwarded", target, got.status, got.body)
+		}
 	}
 	named := newHarness(t, func(h *harness) {
 		h.client.Forward = append(h.client.Forward, client.Rule{API: "graph", Methods: []string{"POST"}, Path: "/*/$batch"})
