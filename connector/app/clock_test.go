@@ -32,7 +32,8 @@ type fixture struct {
 	ran  bool // and so released everything
 }
 
-func newFixture(t *testing.T) *fixture {
+// newFixture is an app with the listeners hooks, onboarding and private, changed by environment variables.
+func newFixture(t *testing.T, environment ...string) *fixture {
 	t.Helper()
 	f := &fixture{T: t, file: filepath.Join(t.TempDir(), "connector.db")}
 	keyring, err := seal.Create()
@@ -46,9 +47,9 @@ onboarding: {listen: "127.0.0.1:0", publicURL: https://onboarding.example.com}
 private: {listen: "127.0.0.1:0"}
 database: {path: `+f.file+`}
 `), 0o600))
-	cfg, err := config.Load(file, []string{
+	cfg, err := config.Load(file, append([]string{
 		"CONNECTOR_KEYS__RING=" + ring.String(), "CONNECTOR_INSTANCES__0__KEY=key-1", "CONNECTOR_INSTANCES__0__SECRET=" + random.Token(),
-	})
+	}, environment...))
 	f.must(err)
 	f.App, err = app.New(t.Context(), cfg, app.Options{Log: slog.New(slog.NewTextHandler(&f.log, nil)), Version: "v1.2.3"})
 	f.must(err)

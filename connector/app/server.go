@@ -82,7 +82,7 @@ func (a *App) server(ctx context.Context, e endpoint, share int, refused *promet
 	}
 	s := &server{name: e.name, http: &http.Server{
 		Handler: begun(e.handler), ConnContext: listener.WithConn, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, WriteTimeout: 2 * time.Minute,
-		IdleTimeout: e.connections.Idle, MaxHeaderBytes: 64 << 10,
+		IdleTimeout: e.connections.Idle, MaxHeaderBytes: 64 << 10, DisableGeneralOptionsHandler: true,
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}}
 	if e.streams {
