@@ -42,6 +42,7 @@ type importCommand struct {
 
 // A found is a refresh token in what is imported.
 type found struct {
+	name          string // says where it is: a file of the folder, the name of a secret, or the number of an entry
 	directory     string // as named there; an ID in lower case, or a domain
 	refreshToken  secret.Text
 	applicationID string // that it was issued to; empty if that is not said
@@ -188,7 +189,7 @@ func (i importCommand) read(c *console) ([]found, error) {
 			f.directory = id
 		}
 		if f.unread == nil && (f.directory == "" || f.refreshToken.Empty() || len(f.refreshToken.Reveal()) > length.Token) {
-			return nil, fmt.Errorf("entry %d has no directory, or no refresh token that could be one", n+1)
+			return nil, fmt.Errorf("%s has no directory, or no refresh token that could be one", harmless(f.name))
 		}
 	}
 	slices.SortStableFunc(all, func(a, b found) int { return strings.Compare(a.directory, b.directory) })
@@ -230,7 +231,7 @@ func readChaperone(folder string) ([]found, error) {
 		if strings.HasPrefix(entry.Name(), ".") {
 			continue
 		}
-		f := found{directory: entry.Name(), unread: noToken(root, entry)}
+		f := found{name: entry.Name(), directory: entry.Name(), unread: noToken(root, entry)}
 		if f.unread == nil {
 			text, err := readWithin(root, entry.Name())
 			if err != nil {
@@ -297,11 +298,11 @@ func readCIPP(text []byte) ([]found, error) {
 	application := byName["applicationid"]
 	var all []found
 	if own := byName["refreshtoken"]; own != "" {
-		all = append(all, found{directory: byName["tenantid"], refreshToken: secret.New(own), applicationID: application})
+		all = append(all, found{name: "RefreshToken", directory: byName["tenantid"], refreshToken: secret.New(own), applicationID: application})
 	}
 	for name := range secrets {
 		if id, ok := random.ParseID(name); ok {
-			all = append(all, found{directory: id, refreshToken: secret.New(byName[spelled(name)]), applicationID: application})
+			all = append(all, found{name: id, directory: id, refreshToken: secret.New(byName[spelled(name)]), applicationID: application})
 		}
 	}
 	return all, nil
@@ -325,7 +326,7 @@ func readJSON(text []byte) ([]found, error) {
 	all := make([]found, len(entries))
 	for n, e := range entries {
 		all[n] = found{
-			directory: e.Directory, refreshToken: secret.New(strings.TrimSpace(e.RefreshToken)), applicationID: strings.TrimSpace(e.ApplicationID),
+			name: fmt.Sprintf("entry %d", n+1), directory: e.Directory, refreshToken: secret.New(strings.TrimSpace(e.RefreshToken)), applicationID: strings.TrimSpace(e.ApplicationID),
 		}
 	}
 	return all, nil

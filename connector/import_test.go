@@ -54,6 +54,17 @@ func TestImport_ReadsEveryFormat(t *testing.T) {
 			t.Errorf("import of CIPP's secrets with %s = %v, want a refusal", name, got)
 		}
 	}
+	c.must(os.Mkdir(filepath.Join(c.folder, "files"), 0o700))
+	c.write("files/"+first, one)
+	for name, content := range map[string]string{second: " \n", "partner.example": one + strings.Repeat("x", 100_000)} {
+		c.write("files/"+name, content)
+		c.check("import of a folder with a file without a token", run("chaperone-dir", "files"), 1, name+" has no directory, or no refresh token that could be one")
+		c.must(os.Remove(filepath.Join(c.folder, "files", name)))
+	}
+	c.write("wrong.json", `{"`+first+`": "`+one+`", "`+second+`": ""}`)
+	c.check("import of CIPP's secrets with an empty one", run("cipp-export", "wrong.json"), 1, second+" has no directory, or no refresh token that could be one")
+	c.write("wrong.json", `[{"directory": "`+first+`", "refreshToken": "`+one+`"}, {"directory": "`+second+`"}]`)
+	c.check("import of JSON without a token", run("json", "wrong.json"), 1, "entry 2 has no directory, or no refresh token that could be one")
 	c.check("import of CIPP's secrets that are none", run("cipp-export", "tokens.json"), 1, "not a JSON object")
 	c.check("import without a file", run("json", "nothing.json"), 1, "reading what is imported")
 }
