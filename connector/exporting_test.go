@@ -8,11 +8,16 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"filippo.io/age"
 
+	"azure-partner-connector/connector/audit"
+	"azure-partner-connector/connector/tenant"
+	"azure-partner-connector/connector/token"
 	"azure-partner-connector/sandbox/world"
 )
 
@@ -62,6 +67,96 @@ func TestExport_IsReadByImport(t *testing.T) {
 		d.check("forget", run("tenants", "forget", d.tenant(), "--yes"), 0, "deleted")
 		d.check("import from "+from, run("import", "--from", from, path), 0, "imported for Alpine Cloud, consented by "+world.AlpineAdmin)
 		d.check("show after the import", run("tenants", "show", d.tenant()), 0, "active")
+	}
+}
+
+// TestImport_FromCIPP imports the refresh token that CIPP has for a tenant, first to see what would happen, which changes nothing.
+func TestImport_FromCIPP(t *testing.T) {
+	d := newDeployment(t)
+	run := func(args ...string) output {
+		d.Helper()
+		return d.run(append([]string{"import", "--from", "cipp-export", "cipp.json", "--config", d.config}, args...)...)
+	}
+	d.consent()
+	before := d.stored()
+	d.write("cipp.json", `{"RefreshToken": "`+before.grant.RefreshToken.Reveal()+`", "ApplicationID": "`+before.grant.ApplicationID+`", "ApplicationSecret": "`+d.hide()+
+		`", "TenantID": "`+world.AlpineDirectory+`", "d1000000-0000-4000-8000-00000000000a": "`+d.hide()+`"}`)
+	d.world.Microsoft.ForgetRequests()
+	line := "/2 " + world.AlpineDirectory + " "
+	d.check("dry run with a token that works", run("--dry-run"), 0, line+"skipped: Alpine Cloud has a refresh token that works; --replace replaces it", "skipped: no tenant has this directory")
+	d.check("dry run to replace it", run("--dry-run", "--replace"), 0, line+"would be imported for Alpine Cloud instead of the refresh token that works", "skipped: no tenant has this directory")
+	d.checkUnchanged("dry runs", before)
+
+	d.check("forget", d.run("tenants", "forget", d.tenant(), "--yes", "--config", d.config), 0, "deleted")
+	without := d.stored()
+	if !without.grant.RefreshToken.Empty() {
+		t.Fatal("the tenant has a refresh token after it was deleted")
+	}
+	d.check("dry run without a token", run("--dry-run"), 0, line+"would be imported for Alpine Cloud")
+	d.checkUnchanged("a dry run", without)
+
+	d.check("import", run(), 0, line+"imported for Alpine Cloud, consented by "+world.AlpineAdmin, "skipped: no tenant has this directory")
+	d.hideStored()
+	after := d.stored()
+	if g := after.grant; g.Procedure != token.Imported || g.RefreshToken.Empty() || g.RefreshToken == before.grant.RefreshToken || g.ConsentedBy.Username != world.AlpineAdmin ||
+		g.AskedBy == "" || g.DirectoryID != world.AlpineDirectory || g.ConsentID == before.grant.ConsentID {
+		t.Errorf("the grant is %s, asked by %q, consented by %s, want an imported one with the successor of the token", g.Procedure, g.AskedBy, g.ConsentedBy.Username)
+	}
+	begun := after.newest(audit.ConsentBegun)
+	if begun.Details["source"] != "cipp-export" || begun.Details["procedure"] != string(token.Imported) || begun.Actor.Kind != audit.Operator || begun.Actor.Name != after.grant.AskedBy {
+		t.Errorf("the import is recorded as %v by %s %q, want its source, and who asked for it", begun.Details, begun.Actor.Kind, begun.Actor.Name)
+	}
+	if granted := after.newest(audit.ConsentGranted); granted.Details["procedure"] != string(token.Imported) || granted.At.Before(begun.At) {
+		t.Errorf("the grant is recorded as %v, want an imported one", granted.Details)
+	}
+}
+
+// A storedTenant is what the database has about Rita's tenant.
+type storedTenant struct {
+	grant, predecessor token.Grant // zero without one
+	schedule           token.Schedule
+	events             []audit.Event // newest first
+}
+
+func (d *deployment) stored() storedTenant {
+	d.Helper()
+	services := d.services()
+	defer services.Close()
+	var stored storedTenant
+	for slot, into := range map[token.Slot]*token.Grant{token.Active: &stored.grant, token.Predecessor: &stored.predecessor} {
+		if g, err := services.Store.Grant(d.Context(), d.tenant(), slot); err == nil {
+			*into = g
+		} else if !errors.Is(err, tenant.ErrNotFound) {
+			d.Fatal(err)
+		}
+	}
+	var err error
+	stored.schedule, err = services.Store.Schedule(d.Context(), d.tenant())
+	d.must(err)
+	stored.events, err = services.Store.Events(d.Context(), d.tenant(), time.Time{}, 1000)
+	d.must(err)
+	return stored
+}
+
+func (s storedTenant) newest(action audit.Action) audit.Event {
+	for _, e := range s.events {
+		if e.Action == action {
+			return e
+		}
+	}
+	return audit.Event{}
+}
+
+// checkUnchanged checks that nothing was stored, recorded or redeemed.
+func (d *deployment) checkUnchanged(what string, before storedTenant) {
+	d.Helper()
+	if after := d.stored(); !reflect.DeepEqual(after, before) {
+		d.Errorf("%s changed what is stored", what)
+	}
+	for _, r := range d.world.Microsoft.Requests() {
+		if strings.HasSuffix(r.Path, "/token") {
+			d.Errorf("%s sent %s %s to Microsoft, want nothing redeemed", what, r.Method, r.Path)
+		}
 	}
 }
 
