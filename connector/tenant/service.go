@@ -65,8 +65,8 @@ type Config struct {
 type Service struct {
 	cfg    Config
 	recent *recent.Cache[string, *Resolved] // by ID of the tenant
-	mu     sync.Mutex                      // guards noted
-	noted  map[string]time.Time            // instance → when NoteController last recorded something
+	mu     sync.Mutex                       // guards noted
+	noted  map[string]time.Time             // instance → when NoteController last recorded something
 }
 
 // New checks cfg and fills in its defaults. It starts nothing.

@@ -62,7 +62,7 @@ func TestLendCached_ForgetsWhatWasChanged(t *testing.T) {
 				_, err := h.tokens.Forget(h.Context(), tenantID, borrower)
 				h.must(err)
 			},
-			want:   failure.GrantAbsent,
+			want: failure.GrantAbsent,
 		},
 		"a renewal fails": {
 			change: func(h *harness) {
