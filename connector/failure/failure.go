@@ -3,6 +3,7 @@
 package failure
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -33,6 +34,9 @@ type Error struct {
 	// Params fill the placeholders of the sentence and the advice. They are shown to people, so they contain no
 	// secrets.
 	Params map[string]string
+	// Advised is what to do, in English, where the advice of the code does not fit; else empty. It is for the answer to a request,
+	// and is not stored.
+	Advised string
 	// Microsoft is what Microsoft answered, if it refused; for the history and for support tickets.
 	Microsoft *Evidence
 	// RetryAfter is how long the caller should wait before the same request; 0 when that is unknown.
@@ -72,6 +76,13 @@ func params(pairs []string) map[string]string {
 		m[pairs[i]] = pairs[i+1]
 	}
 	return m
+}
+
+// Advise returns e with other advice than that of its code, which is in English only.
+func (e *Error) Advise(advice string) *Error {
+	advised := *e
+	advised.Advised = advice
+	return &advised
 }
 
 // From returns the *Error in err's chain, or an internal failure with err as its cause. It returns nil for nil.
@@ -120,7 +131,7 @@ func (e *Error) Status() int { return e.Code.message().status }
 func (e *Error) Sentence() string { return Fill(e.Code.message().sentence, e.Params) }
 
 // Advice returns what to do, in English.
-func (e *Error) Advice() string { return Fill(e.Code.message().advice, e.Params) }
+func (e *Error) Advice() string { return Fill(cmp.Or(e.Advised, e.Code.message().advice), e.Params) }
 
 // Retryable reports whether the same request may succeed a little later, although nothing changes meanwhile.
 func (e *Error) Retryable() bool { return e.Kind() == Transient || e.Code == TooManyRequests }
@@ -154,6 +165,7 @@ type Record struct {
 	Params    map[string]string `json:"params,omitempty"`
 	Reference string            `json:"reference,omitempty"`
 	Microsoft *Evidence         `json:"microsoft,omitempty"`
+	Advised   string            `json:"-"` // as Error has it
 }
 
 // maxParams is how many params of a failure a record keeps.
@@ -165,7 +177,7 @@ func NewRecord(ctx context.Context, err error) *Record {
 	e := From(err)
 	return &Record{
 		Code: e.Code, Params: length.ShortenAll(e.Params, maxParams, length.Name), Reference: length.Shorten(Reference(ctx), length.ID),
-		Microsoft: e.Microsoft.bounded(),
+		Microsoft: e.Microsoft.bounded(), Advised: e.Advised,
 	}
 }
 
@@ -185,7 +197,7 @@ func (r *Record) Is(code Code) bool { return r != nil && r.Code == code }
 
 // Error returns the failure that r stores; its Cause is nil.
 func (r *Record) Error() *Error {
-	return &Error{Code: r.Code, Params: r.Params, Microsoft: r.Microsoft}
+	return &Error{Code: r.Code, Params: r.Params, Microsoft: r.Microsoft, Advised: r.Advised}
 }
 
 // A View is a failure as our own protocols tell it in JSON.

@@ -53,6 +53,23 @@ func TestFrom_UnknownErrorIsInternalAndHidesItsText(t *testing.T) {
 	}
 }
 
+// TestError_Advise answers with other advice than that of the code, and stores none.
+func TestError_Advise(t *testing.T) {
+	cause := errors.New("cause")
+	first := failure.Wrap(cause, failure.AccountOutside, "directory", "abc")
+	f := first.Advise("Use __directory__.")
+	record := failure.NewRecord(t.Context(), fmt.Errorf("importing: %w", f))
+	if f.Advice() != "Use abc." || record.View().Advice != "Use abc." || f.Sentence() != first.Sentence() || !errors.Is(f, cause) || !failure.Is(f, failure.AccountOutside) {
+		t.Errorf("Advise() = %v with the advice %q, and %q in a view", f, f.Advice(), record.View().Advice)
+	}
+	if first.Advice() != failure.New(failure.AccountOutside).Advice() {
+		t.Errorf("the advice of the failure itself = %q, want that of its code", first.Advice())
+	}
+	if stored, err := json.Marshal(record); err != nil || strings.Contains(string(stored), "Use") {
+		t.Errorf("the stored record = %s, %v, want no advice in it", stored, err)
+	}
+}
+
 func TestError_SentenceIsFilled(t *testing.T) {
 	f := failure.New(failure.WrongDirectory, "seen", "aaa", "expected", "bbb")
 	if got := f.Sentence(); !strings.Contains(got, "aaa") || !strings.Contains(got, "bbb") || strings.Contains(got, "__") {
