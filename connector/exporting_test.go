@@ -18,6 +18,7 @@ import (
 	"azure-partner-connector/connector/audit"
 	"azure-partner-connector/connector/tenant"
 	"azure-partner-connector/connector/token"
+	"azure-partner-connector/sandbox/microsoft"
 	"azure-partner-connector/sandbox/world"
 )
 
@@ -94,6 +95,13 @@ func TestImport_FromCIPP(t *testing.T) {
 	}
 	d.check("dry run without a token", run("--dry-run"), 0, line+"would be imported for Alpine Cloud")
 	d.checkUnchanged("a dry run", without)
+
+	outside, err := d.world.Microsoft.IssueRefreshToken(microsoft.RefreshToken{UPN: world.CoralAdmin, ApplicationID: world.ApplicationID})
+	d.must(err)
+	d.secrets = append(d.secrets, outside)
+	d.write("outside.json", `[{"directory": "`+world.AlpineDirectory+`", "refreshToken": "`+outside+`"}]`)
+	d.check("import of another directory's token", d.run("import", "--from", "json", "outside.json", "--config", d.config), 1,
+		"1/1 "+world.AlpineDirectory+" refused: ", "Import a refresh token of an account of the tenant's partner directory", "(account_outside)")
 
 	d.check("import", run(), 0, line+"imported for Alpine Cloud, consented by "+world.AlpineAdmin, "skipped: no tenant has this directory")
 	d.hideStored()

@@ -56,11 +56,29 @@ func (s *Service) Import(ctx context.Context, tenantID string, imported Import, 
 	if err != nil {
 		f := failure.From(err)
 		e := audit.Event{Action: audit.ConsentRefused, Actor: by, Result: string(f.Code), Details: begun.Details}
-		return Imported{}, errors.Join(err, s.append(context.WithoutCancel(ctx), r, e))
+		return Imported{}, errors.Join(advised(f), s.append(context.WithoutCancel(ctx), r, e))
 	}
 	if err := s.add(ctx, r, c, begun, func(context.Context) error { return nil }); err != nil {
 		return Imported{}, err
 	}
 	accepted, err := s.succeed(ctx, r, c.ID, g, by)
 	return Imported{g.ConsentedBy, accepted.Waiting}, err
+}
+
+// advised returns a refusal of an import with advice for who imports: the account of the refresh token signed in elsewhere, and
+// nothing is retried.
+func advised(f *failure.Error) *failure.Error {
+	switch f.Code {
+	case failure.AccountOutside:
+		return f.Advise("Import a refresh token of an account of the tenant's partner directory that is assigned to the application, or compare the directory in the tenant's settings with that of the refresh token.")
+	case failure.WrongDirectory, failure.GuestAccount, failure.PersonalAccount:
+		return f.Advise("Import a refresh token of an account of the tenant's partner directory, or compare the directory in the tenant's settings with that of the refresh token.")
+	}
+	switch f.Kind() {
+	case failure.SignIn:
+		return f.Advise("Correct that at Microsoft, sign in again in the program that the refresh token comes from, and import its new refresh token. Or have the tenant use Update Refresh Token.")
+	case failure.Transient:
+		return f.Advise("Import the refresh token again in a few minutes.")
+	}
+	return f
 }

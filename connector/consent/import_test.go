@@ -1,6 +1,7 @@
 package consent_test
 
 import (
+	"strings"
 	"testing"
 
 	"azure-partner-connector/connector/audit"
@@ -70,5 +71,33 @@ func TestImport_RefusalChangesNothing(t *testing.T) {
 	h.checkFailure("Import without an application", err, failure.ApplicationMissing)
 	if n := len(h.tokens.exchanges); n != 1 {
 		t.Errorf("%d redemptions, want one", n)
+	}
+}
+
+// TestImport_AdviceIsForAnImport advises what helps with a refresh token that another program has: its account can't sign in again
+// here, and nothing is retried.
+func TestImport_AdviceIsForAnImport(t *testing.T) {
+	for code, want := range map[failure.Code]string{
+		failure.AccountOutside:       "an account of the tenant's partner directory",
+		failure.WrongDirectory:       "an account of the tenant's partner directory",
+		failure.PersonalAccount:      "an account of the tenant's partner directory",
+		failure.GuestAccount:         "an account of the tenant's partner directory",
+		failure.MFAMissing:           "in the program that the refresh token comes from",
+		failure.RoleMissing:          "in the program that the refresh token comes from",
+		failure.AccessBlocked:        "in the program that the refresh token comes from",
+		failure.ConsentMissing:       "in the program that the refresh token comes from",
+		failure.MicrosoftUnavailable: "Import the refresh token again",
+		failure.MicrosoftThrottled:   "Import the refresh token again",
+		failure.ClientSecretWrong:    failure.New(failure.ClientSecretWrong).Advice(),
+		failure.ImportRefused:        "Import a refresh token that was issued to this application.",
+	} {
+		h := newHarness(t)
+		h.tokens.exchange = func(token.CodeExchange) error { return failure.New(code) }
+		_, err := h.imports("refused")
+		h.checkFailure("Import", err, code)
+		if f := failure.From(err); !strings.Contains(f.Advice(), want) || f.Sentence() != failure.New(code).Sentence() {
+			t.Errorf("the advice for %s = %q, want %q in it", code, f.Advice(), want)
+		}
+		h.checkGrants("", false)
 	}
 }
