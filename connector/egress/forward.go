@@ -128,7 +128,7 @@ func (h *Handler) replace(c *call) (loan token.Loan, ok bool, err error) {
 func (h *Handler) answer(answer *http.Response) error {
 	c := callOf(answer.Request.Context())
 	if answer.ContentLength > h.cfg.MaxAnswer && answer.Request.Method != http.MethodHead {
-		return failure.New(failure.MicrosoftAnswer)
+		return failure.New(failure.MicrosoftAnswer).Advise("The answer is larger than what is forwarded. Ask for less at once, or have the operator raise egress.maxAnswer.")
 	}
 	withhold(answer.Header)
 	withhold(answer.Trailer)                                            // as far as it was announced
@@ -152,13 +152,18 @@ func (h *Handler) failed(_ http.ResponseWriter, r *http.Request, err error) {
 	case c.upload.failed() != nil:
 		err = c.upload.refusal(err)
 	case errors.Is(cause, errStalled):
-		err = failure.Wrap(errors.Join(cause, err), failure.MicrosoftUnavailable)
+		err = unanswered(errors.Join(cause, err))
 	case cause != nil: // the client is gone
 		panic(http.ErrAbortHandler) // an answer would be taken for Microsoft's
 	case failure.From(err).Code == failure.InternalError:
-		err = failure.Wrap(err, failure.MicrosoftUnavailable)
+		err = unanswered(err)
 	}
 	h.refuse(c, err)
+}
+
+// unanswered is the failure of a call without an answer of Microsoft. Nobody repeats it, since it may have had its effect.
+func unanswered(err error) error {
+	return failure.Wrap(err, failure.MicrosoftUnavailable).Advise("Repeat the call later. If it changes something, find out first whether it did.")
 }
 
 // errStalled ends a call in which nothing moved for too long.

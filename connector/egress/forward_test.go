@@ -258,7 +258,7 @@ func TestBounds_OfBodies(t *testing.T) {
 		t.Errorf("a call whose small body ended early was sent")
 	}
 	h.setAnswer(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, strings.Repeat("x", 1001)) })
-	if got := h.get("/v1.0/users"); !got.ours("microsoft_answer") {
+	if got := h.get("/v1.0/users"); !got.ours("microsoft_answer") || !strings.Contains(got.body, "Ask for less at once") {
 		t.Errorf("an answer that says that it is too large = %d %s", got.status, got.body)
 	}
 	for _, size := range []int{100, 2000} { // of what one read may return
@@ -376,6 +376,9 @@ func TestFailures_OfTheUpstream(t *testing.T) {
 	h.upstream.Close()
 	if got := h.get("/v1.0/c4n4ry-path?c4n4ry-query"); !got.ours("microsoft_unavailable") || got.status != http.StatusBadGateway {
 		t.Errorf("an upstream that is down = %d %s, want microsoft_unavailable", got.status, got.body)
+	}
+	if got := h.raw(http.MethodPost, "/graph/"+tenantA+"/v1.0/users", bearer, "Content-Length: 0"); !strings.Contains(got.body, "find out first whether it did") || strings.Contains(got.body, "retry automatically") {
+		t.Errorf("POST to an upstream that is down = %s, want the advice of a call that nobody repeats", got.body)
 	}
 	if got := h.raw(http.MethodHead, "/graph/"+tenantA+"/v1.0/me", bearer); got.header.Get("X-Connector-Failure") != "microsoft_unavailable" || got.body != "" {
 		t.Errorf("HEAD = %d %q, want a refusal without a body", got.status, got.body)
