@@ -2,9 +2,12 @@ package main_test
 
 import (
 	"encoding/json"
+	"net/http"
+	"reflect"
 	"strings"
 	"testing"
 
+	"azure-partner-connector/sandbox/microsoft"
 	"azure-partner-connector/sandbox/world"
 )
 
@@ -41,5 +44,34 @@ func TestCustomers_GetConsentsBesideTheRunningConnector(t *testing.T) {
 	d.check("withdraw", run("customers", "withdraw", "Alpine Cloud", world.FjordDomain), 0, "no consent is left in "+world.FjordDirectory)
 	d.check("withdraw again", run("customers", "withdraw", "Alpine Cloud", world.FjordDomain), 0, "no consent is left")
 	d.check("events", run("events", "list", "--tenant", "Alpine Cloud", "--action", "customer.consented"), 0, "customer.consented", "customer_unknown")
+	d.hideStored()
+}
+
+// TestCustomers_ConsentOfAnotherProgram consents for a customer that has a consent for the application already, with other permissions,
+// of which the connector knows nothing.
+func TestCustomers_ConsentOfAnotherProgram(t *testing.T) {
+	d := newDeployment(t)
+	run := func(args ...string) output { d.Helper(); return d.run(append(args, "--config", d.config)...) }
+	d.consent()
+	d.must(d.world.Microsoft.GrantConsent(world.FjordDirectory, world.ApplicationID, "", "https://graph.microsoft.com/User.Read"))
+	check := func(what string) {
+		t.Helper()
+		got, err := d.world.Microsoft.Consented(world.FjordDirectory, world.ApplicationID)
+		d.must(err)
+		if want := map[microsoft.Host][]string{microsoft.Graph: {"DelegatedAdminRelationship.Read.All", "Directory.Read.All", "User.Read"}, microsoft.ARM: {"user_impersonation"}}; !reflect.DeepEqual(got, want) {
+			t.Errorf("after %s, the customer has consented to %v, want %v", what, got, want)
+		}
+	}
+	d.check("consent", run("customers", "consent", "Alpine Cloud", world.FjordDomain), 0, "consented in "+world.FjordDirectory, "graph User.Read Directory.Read.All")
+	check("the consent")
+	d.check("events", run("events", "list", "--tenant", "Alpine Cloud", "--action", "customer.withdrawn"), 0, "customer.withdrawn")
+	d.world.Microsoft.ForgetRequests()
+	d.check("consent again", run("customers", "consent", "Alpine Cloud", world.FjordDomain), 0, "consented in "+world.FjordDirectory)
+	for _, r := range d.world.Microsoft.Requests() {
+		if r.Method == http.MethodDelete {
+			t.Errorf("the same consent again sent %s %s, want what is right left alone", r.Method, r.Path)
+		}
+	}
+	check("the same consent")
 	d.hideStored()
 }

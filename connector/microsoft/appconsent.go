@@ -65,8 +65,11 @@ func (c *Client) AddCustomerConsent(ctx context.Context, client tenant.Client, d
 		return fmt.Errorf("encoding an application consent: %w", err)
 	}
 	answer, err := c.consentCall(ctx, client, http.MethodPost, directory, "", body, partnerCenterToken)
-	if err != nil || answer.status < 300 || answer.status == http.StatusConflict || answer.status == http.StatusBadRequest && entryExists.Match(answer.body()) {
+	switch {
+	case err != nil, answer.status < 300:
 		return err
+	case answer.status == http.StatusConflict, answer.status == http.StatusBadRequest && entryExists.Match(answer.body()):
+		return token.ErrConsentExists
 	}
 	return c.consentRefusal(answer, directory)
 }

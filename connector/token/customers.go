@@ -200,23 +200,41 @@ func (s *Service) customerIn(ctx context.Context, r *tenant.Resolved, snapshot *
 }
 
 // ConsentCustomer consents for the application in a customer directory, by Partner Center, one resource after the other
-// (docs/reference/microsoft-identity.md §5.3). Repeating it changes nothing. When the permissions that the instance asks for
-// have changed since, the consent is withdrawn first, because Partner Center cannot change one.
+// (docs/reference/microsoft-identity.md §5.3). Repeating it changes nothing. Partner Center cannot change a consent: one with other
+// permissions than the instance asks for now is withdrawn first. So is one that may have others, because we did not make it, or
+// because access tokens have been refused since.
 func (s *Service) ConsentCustomer(ctx context.Context, r tenant.Resolved, directory string, by audit.Actor) (CustomerRecord, error) {
 	return s.changeCustomer(ctx, r, directory, audit.CustomerConsented, by, func(ctx context.Context, asked customerCall) (map[API][]string, error) {
 		wanted := s.cfg.Microsoft.CustomerScopes(asked.client)
-		if before := asked.record.Scopes; before != nil && !maps.EqualFunc(before, wanted, slices.Equal) {
+		made := asked.record.Scopes
+		known := made != nil && maps.EqualFunc(made, wanted, slices.Equal) && asked.record.consent() != No
+		if made != nil && !known {
 			if _, err := s.WithdrawCustomer(ctx, r, asked.directory, by); err != nil {
 				return nil, err
 			}
 		}
-		for _, api := range slices.Sorted(maps.Keys(wanted)) {
-			if err := s.cfg.Microsoft.AddCustomerConsent(ctx, asked.client, asked.directory, api, asked.loan.AccessToken); err != nil {
-				return nil, err
-			}
+		existed, err := s.addConsents(ctx, asked, wanted)
+		if err != nil || !existed || made != nil { // one that appears after a withdrawal was made by somebody like us at the same time
+			return wanted, err
 		}
-		return wanted, nil
+		if _, err := s.WithdrawCustomer(ctx, r, asked.directory, by); err != nil {
+			return nil, err
+		}
+		_, err = s.addConsents(ctx, asked, wanted)
+		return wanted, err
 	})
+}
+
+// addConsents consents for each api, and reports whether one existed, which it leaves as it is.
+func (s *Service) addConsents(ctx context.Context, asked customerCall, wanted map[API][]string) (existed bool, err error) {
+	for _, api := range slices.Sorted(maps.Keys(wanted)) {
+		err := s.cfg.Microsoft.AddCustomerConsent(ctx, asked.client, asked.directory, api, asked.loan.AccessToken)
+		if err != nil && !errors.Is(err, ErrConsentExists) {
+			return existed, err
+		}
+		existed = existed || err != nil
+	}
+	return existed, nil
 }
 
 // WithdrawCustomer removes the application's consent in a customer directory. Without one it is no error.

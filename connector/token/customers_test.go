@@ -202,6 +202,34 @@ func (h *harness) checkOutdated(want bool) {
 	}
 }
 
+// TestConsentCustomer_WhereOneExists replaces a consent whose permissions nobody knows, once, and leaves one of ours alone that works.
+func TestConsentCustomer_WhereOneExists(t *testing.T) {
+	t.Parallel()
+	h := readyForCustomers(t)
+	h.withCustomers()
+	h.microsoft.scopes = map[token.API][]string{token.ARM: {"user_impersonation"}, token.Graph: {"User.Read"}}
+	h.microsoft.addFails = token.ErrConsentExists
+	consent := func(what string, want ...string) {
+		t.Helper()
+		h.advance(time.Minute)
+		h.microsoft.consents = nil
+		record, err := h.tokens.ConsentCustomer(t.Context(), h.resolved(), otherID, owner)
+		if err != nil || !slices.Equal(record.Scopes[token.Graph], []string{"User.Read"}) || !slices.Equal(h.microsoft.consents, want) {
+			t.Errorf("ConsentCustomer() for %s = %v, %v with the calls %v, want %v", what, record.Scopes, err, h.microsoft.consents, want)
+		}
+		h.advance(time.Minute)
+	}
+	consent("a consent of another program", "consent arm", "consent graph", "withdraw", "consent arm", "consent graph")
+	consent("ours", "consent arm", "consent graph")
+	_, err := h.lendARM(otherID)
+	h.must(err)
+	consent("ours, which works", "consent arm", "consent graph")
+	h.microsoft.renewFor = func(tenant.Client, token.API) error { return failure.New(failure.ConsentMissing) }
+	_, err = h.lendFor(t.Context(), tenantID, token.LoanRequest{API: token.Graph, Directory: otherID}, borrower)
+	h.checkFailure("Lend()", err, failure.CustomerConsentMissing)
+	consent("ours, of which permissions were taken", "withdraw", "consent arm", "consent graph")
+}
+
 // TestConsentCustomer_EndsCachedRefusals: whoever consents does not wait until a cached refusal ends.
 func TestConsentCustomer_EndsCachedRefusals(t *testing.T) {
 	t.Parallel()

@@ -15,6 +15,8 @@ var (
 	ErrStale = errors.New("a newer grant is stored")
 	// ErrLeased is returned when another owner has leased the renewal of a tenant.
 	ErrLeased = errors.New("renewal is leased")
+	// ErrConsentExists is returned when a customer directory has a consent for an api already, with whatever permissions.
+	ErrConsentExists = errors.New("the application has a consent for this api in the directory")
 )
 
 // Store keeps grants, schedules and events, and seals refresh tokens. It returns tenant.ErrNotFound when there is no row.
@@ -140,8 +142,8 @@ type Microsoft interface {
 	// CustomerScopes returns the permissions by api that the application is to have in customer directories.
 	CustomerScopes(c tenant.Client) map[API][]string
 	// AddCustomerConsent consents in a customer directory for one api, and RemoveCustomerConsent removes the application's consents
-	// for all apis, by Partner Center. A consent that exists is no error; when there is none to remove, the failure is
-	// customer_unknown.
+	// for all apis, by Partner Center. When a consent for the api exists, which is not changed, the error is ErrConsentExists; when
+	// there is none to remove, the failure is customer_unknown.
 	AddCustomerConsent(ctx context.Context, c tenant.Client, directoryID string, api API, partnerCenterToken secret.Text) error
 	RemoveCustomerConsent(ctx context.Context, c tenant.Client, directoryID string, partnerCenterToken secret.Text) error
 	// Roles reads from Graph which roles the signed-in account has; unknown when Graph does not say.

@@ -149,6 +149,19 @@ func (s *Simulator) GrantConsent(directoryID, applicationID, upn string, scopes 
 	})
 }
 
+// Consented returns the permissions, sorted, that a directory has consented to for its organization, by API.
+func (s *Simulator) Consented(directoryID, applicationID string) (map[Host][]string, error) {
+	consented := map[Host][]string{}
+	err := s.onApplication(applicationID, func(a *application) {
+		for key, names := range s.state.consents {
+			if strings.EqualFold(key.directory, directoryID) && key.app == a.ID && key.user == "" {
+				consented[key.host] = slices.Sorted(slices.Values(names))
+			}
+		}
+	})
+	return consented, err
+}
+
 // RemoveConsent removes all consents to the application in a directory, or only those for some APIs.
 func (s *Simulator) RemoveConsent(directoryID, applicationID string, apis ...Host) error {
 	return s.onApplication(applicationID, func(a *application) {
