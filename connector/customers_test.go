@@ -4,8 +4,10 @@ import (
 	"encoding/json"
 	"net/http"
 	"reflect"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"azure-partner-connector/sandbox/microsoft"
 	"azure-partner-connector/sandbox/world"
@@ -73,5 +75,53 @@ func TestCustomers_ConsentOfAnotherProgram(t *testing.T) {
 		}
 	}
 	check("the same consent")
+	d.hideStored()
+}
+
+// TestCustomers_KilledDuringConsentForAll kills consent --all while Microsoft's answer to each of its calls is under way. The next run
+// makes what is missing: nothing is taken for done that is not.
+func TestCustomers_KilledDuringConsentForAll(t *testing.T) {
+	d := newDeployment(t)
+	d.consent()
+	const second = "c1000000-0000-4000-8000-00000000000a"
+	d.must(d.world.Microsoft.AddDirectory(microsoft.Directory{ID: second, Domain: "second.example", Name: "Second", CustomerOf: world.AlpineDirectory}))
+	d.must(d.world.Microsoft.SetRelationship(microsoft.Relationship{Partner: world.AlpineDirectory, Customer: second}))
+	customers := []string{world.FjordDirectory, second}
+	consented := func() (apis int) {
+		t.Helper()
+		for _, customer := range customers {
+			consents, err := d.world.Microsoft.Consented(customer, world.ApplicationID)
+			d.must(err)
+			apis += len(consents)
+		}
+		return apis
+	}
+	for answered := range 4 { // of two customers and two APIs
+		d.world.Microsoft.AddFault(microsoft.Fault{
+			Host: microsoft.PartnerCenter, Method: http.MethodPost, Path: "/applicationconsents", Skip: answered, Times: 1, Hold: make(chan struct{}), AfterProcessing: true,
+		})
+		command := d.command("customers", "consent", "Alpine Cloud", "--all", "--config", d.config)
+		d.must(command.Start())
+		for consented() <= answered {
+			select {
+			case <-t.Context().Done():
+				t.Fatal("the call was not made")
+			case <-time.After(time.Millisecond):
+			}
+		}
+		d.must(command.Process.Kill())
+		_ = command.Wait() // says that it was killed
+		d.world.Microsoft.ClearFaults()
+
+		missing := len(customers) - answered/2 // the one of the call under way is not known to be done
+		d.check("consent for all after it was killed", d.run("customers", "consent", "Alpine Cloud", "--all", "--config", d.config), 0, strconv.Itoa(missing)+" consented, 0 failed")
+		if n := consented(); n != 4 {
+			t.Errorf("killed at call %d, and run again: %d consents, want all 4", answered+1, n)
+		}
+		d.check("consent for all again", d.run("customers", "consent", "Alpine Cloud", "--all", "--config", d.config), 0, "0 consented, 0 failed")
+		for _, customer := range customers {
+			d.check("withdraw", d.run("customers", "withdraw", "Alpine Cloud", customer, "--config", d.config), 0, "no consent is left")
+		}
+	}
 	d.hideStored()
 }
