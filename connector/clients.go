@@ -10,10 +10,13 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/google/uuid"
+
 	"azure-partner-connector/connector/app"
 	"azure-partner-connector/connector/audit"
 	"azure-partner-connector/connector/client"
 	"azure-partner-connector/connector/clock"
+	"azure-partner-connector/connector/failure"
 	"azure-partner-connector/connector/seal"
 	"azure-partner-connector/connector/secret"
 	"azure-partner-connector/connector/store"
@@ -101,10 +104,31 @@ func (a clientsAdd) Run(c *console) error {
 	if err != nil {
 		return err
 	}
-	return withClients(c, a.configFile, func(s *client.Service) error {
+	return withClients(c, a.configFile, func(s *client.Service, db *store.Store) error {
 		key, err := s.AddWith(c.ctx, client.Client{Name: a.Name, Scopes: scopes, ExpiresAt: expires}, credential, commandLine())
-		return printKey(c, key, err)
+		if err := printKey(c, key, err); err != nil {
+			return err
+		}
+		return noteAbsent(c, db, scopes.Tenants)
 	})
+}
+
+// noteAbsent says which tenants are not here, on standard error. Their IDs may be known before they are provisioned.
+func noteAbsent(c *console, db *store.Store, tenants []string) error {
+	for _, id := range tenants {
+		parsed, err := uuid.Parse(id)
+		if err != nil {
+			continue // any
+		}
+		_, err = tenant.Resolve(c.ctx, db, parsed.String())
+		switch {
+		case failure.Is(err, failure.NotFound):
+			fmt.Fprintf(c.stderr, "The client was added, but there is no tenant %s here; connector tenants list shows the IDs.\n", parsed)
+		case err != nil:
+			return err
+		}
+	}
+	return nil
 }
 
 // scopes returns what the flags say. Who only forwards gets no access token and needs no other api.
@@ -157,9 +181,9 @@ func (r clientsRotate) Run(c *console) error {
 	if err != nil {
 		return err
 	}
-	return withClients(c, r.configFile, func(s *client.Service) error {
+	return withClients(c, r.configFile, func(s *client.Service, _ *store.Store) error {
 		key, err := s.AddCredential(c.ctx, r.Name, credential, expires, commandLine())
-		return printKey(c, key, err)
+		return printKey(c, key, named(c, s, r.Name, "", err))
 	})
 }
 
@@ -171,24 +195,35 @@ type clientsRemove struct {
 
 // Run removes a client or a key of it.
 func (r clientsRemove) Run(c *console) error {
-	return withClients(c, r.configFile, func(s *client.Service) error {
+	return withClients(c, r.configFile, func(s *client.Service, _ *store.Store) error {
 		what, remove := "client "+r.Name, func() error { return s.Remove(c.ctx, r.Name, commandLine()) }
 		if r.Key != "" {
 			what, remove = "key "+r.Key+" of "+what, func() error { return s.RemoveKey(c.ctx, r.Name, r.Key, commandLine()) }
 		}
 		if err := remove(); err != nil {
-			return err
+			return named(c, s, r.Name, r.Key, err)
 		}
 		_, err := fmt.Fprintln(c.stdout, "removed", what)
 		return err
 	})
 }
 
+// named returns an error that says which client or key was not found instead of the failure not_found.
+func named(c *console, s *client.Service, name, key string, err error) error {
+	if !failure.Is(err, failure.NotFound) {
+		return err
+	}
+	if _, err := s.Client(c.ctx, name); err == nil && key != "" {
+		return fmt.Errorf("the client %q has no key %q; connector clients list shows its keys", name, key)
+	}
+	return fmt.Errorf("there is no client %q; connector clients list shows the clients", name)
+}
+
 type clientsList struct{ configFile }
 
 // Run lists all clients.
 func (l clientsList) Run(c *console) error {
-	return withClients(c, l.configFile, func(s *client.Service) error {
+	return withClients(c, l.configFile, func(s *client.Service, _ *store.Store) error {
 		clients, err := s.List(c.ctx)
 		if err != nil {
 			return err
@@ -268,8 +303,8 @@ func expiry(text string, now time.Time) (time.Time, error) {
 	return time.Time{}, errors.New("--expires is neither a day, for example 2027-06-30, nor a duration, for example 2160h")
 }
 
-// withClients calls use with the clients of the configured database.
-func withClients(c *console, file configFile, use func(*client.Service) error) error {
+// withClients calls use with the clients of the configured database, and with that database.
+func withClients(c *console, file configFile, use func(*client.Service, *store.Store) error) error {
 	cfg, err := file.load()
 	if err != nil {
 		return err
@@ -286,6 +321,6 @@ func withClients(c *console, file configFile, use func(*client.Service) error) e
 		if err != nil {
 			return err
 		}
-		return explained(use(clients))
+		return explained(use(clients, s))
 	})
 }

@@ -67,7 +67,8 @@ func TestClients_AreAddedListedAndRemoved(t *testing.T) {
 			t.Error("clients rotate prints no other key")
 		}
 		v.secrets = append(v.secrets, strings.TrimSpace(rotated.stdout))
-		v.check("clients rotate of nobody", clients("rotate", "nobody"), 1, "not_found")
+		v.check("clients rotate of nobody", clients("rotate", "nobody"), 1, `there is no client "nobody"; connector clients list`)
+		v.check("clients remove of nobody", clients("remove", "nobody"), 1, `there is no client "nobody"; connector clients list`)
 		listed := clients("list")
 		v.check("clients list", listed, 0, "billing", tenantID, "arm graph", "partner", "lend", "expires 2999-12-31", "last used never")
 		ids := keyID.FindAllStringSubmatch(listed.stdout, -1)
@@ -75,7 +76,7 @@ func TestClients_AreAddedListedAndRemoved(t *testing.T) {
 			t.Fatalf("clients list names %d keys, want 2", len(ids))
 		}
 		v.check("clients remove --key", clients("remove", "billing", "--key", ids[0][1]), 0, "removed key "+ids[0][1]+" of client billing")
-		v.check("clients remove --key again", clients("remove", "billing", "--key", ids[0][1]), 1, "not_found")
+		v.check("clients remove --key again", clients("remove", "billing", "--key", ids[0][1]), 1, `the client "billing" has no key "`+ids[0][1]+`"; connector clients list`)
 		v.sql("UPDATE clients SET expires_at = NULL")
 		v.check("clients list of an altered one", clients("list"), 0, "changed outside the connector")
 		v.check("integrity list", v.run("integrity", "list", "--config", "connector.yaml"), 1, "client billing", "expires_at is now", "clients remove")
@@ -92,4 +93,38 @@ func TestClients_AreAddedListedAndRemoved(t *testing.T) {
 			t.Errorf("a client that only forwards may lend, or use other apis:\n%s", listed.stdout)
 		}
 	})
+}
+
+// TestClientsAdd_SaysWhatItSaw names the value that is wrong and nothing about requests, which a command does not send.
+func TestClientsAdd_SaysWhatItSaw(t *testing.T) {
+	c := newTerminal(t)
+	file := c.configured()
+	c.check("migrate", c.run("migrate", "--config", file), 0)
+	for name, tc := range map[string]struct {
+		flags []string
+		want  string
+	}{
+		"a name of a tenant":   {[]string{"--tenants", "Alpine Cloud"}, `"Alpine Cloud" is neither any nor the ID of a tenant`},
+		"an unknown api":       {[]string{"--tenants", "any", "--apis", "azure"}, `"azure" is none of the apis partnercenter, graph, arm`},
+		"a domain":             {[]string{"--tenants", "any", "--directories", "fabrikam.example"}, `"fabrikam.example" is neither partner, nor customers, nor the ID of a directory`},
+		"an unknown operation": {[]string{"--tenants", "any", "--operations", "borrow"}, `"borrow" is none of the operations lend, read,`},
+		"a rule's api":         {[]string{"--tenants", "any", "--apis", "arm", "--forward", "GET graph /v1.0/me"}, `"GET graph /v1.0/me" is for an api that is not among the client's`},
+	} {
+		got := c.run(append([]string{"clients", "add", "reader", "--config", file}, tc.flags...)...)
+		c.check("clients add with "+name, got, 1, tc.want, "(bad_request)")
+		if strings.Contains(got.stderr, "request and send") {
+			t.Errorf("clients add with %s tells the operator to send a request:\n%s", name, got.stderr)
+		}
+	}
+}
+
+// TestClientsAdd_NotesTenantsThatAreNotHere adds the client all the same: an ID may be known before its tenant is provisioned.
+func TestClientsAdd_NotesTenantsThatAreNotHere(t *testing.T) {
+	c := newTerminal(t)
+	file := c.configured()
+	c.check("migrate", c.run("migrate", "--config", file), 0)
+	tenantID := random.ID()
+	added := c.run("clients", "add", "reader", "--tenants", tenantID, "--public-key", c.write("public.pem", publicPEM(t)), "--config", file)
+	c.check("clients add", added, 0, "there is no tenant "+tenantID+" here", "connector tenants list")
+	c.check("clients add of any", c.run("clients", "add", "signer", "--tenants", "any", "--public-key", c.write("public.pem", publicPEM(t)), "--config", file), 0)
 }

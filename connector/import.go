@@ -34,7 +34,7 @@ const maxImport = 64
 
 type importCommand struct {
 	configFile
-	From    string `help:"Format: chaperone-dir (a folder of chaperone's file store), cipp-export (a JSON object of the secrets of CIPP's key vault), json (a JSON array of objects with directory, refreshToken and possibly applicationId)." enum:"chaperone-dir,cipp-export,json" required:""`
+	From    string `help:"Format: chaperone-dir (a folder of chaperone's file store), cipp-export (a JSON object of the secrets of CIPP's key vault), json (a JSON array of objects with directory, refreshToken and possibly applicationId)." enum:"chaperone-dir,cipp-export,json" required:"" placeholder:"FORMAT"`
 	Path    string `arg:"" help:"Folder or file; - is standard input."`
 	DryRun  bool   `help:"Only show which tenant would get which refresh token."`
 	Replace bool   `help:"Also import for tenants that have a refresh token that works."`

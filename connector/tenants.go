@@ -66,6 +66,9 @@ func withServices(c *console, file configFile, use func(*app.Services) error) (e
 // explained returns an error of the domain as a person reads it.
 func explained(err error) error {
 	if f := (*failure.Error)(nil); errors.As(err, &f) {
+		if reason := f.Params["reason"]; f.Code == failure.BadRequest && reason != "" {
+			return fmt.Errorf("%s (%s)", reason, f.Code) // a command is no request that could be sent again
+		}
 		return fmt.Errorf("%s %s (%s)", f.Sentence(), f.Advice(), f.Code)
 	}
 	return err

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 
 	"azure-partner-connector/connector/audit"
 	"azure-partner-connector/connector/failure"
+	"azure-partner-connector/connector/length"
 	"azure-partner-connector/connector/tenant"
 )
 
@@ -117,7 +119,7 @@ func (s Scopes) checked(apis []string) (Scopes, error) {
 	for i, id := range s.Tenants {
 		parsed, err := uuid.Parse(id)
 		if id != Any && err != nil {
-			return refuse("a tenant is neither any nor the id of a tenant")
+			return refuse(quoted(id) + " is neither any nor the ID of a tenant")
 		}
 		if err == nil {
 			s.Tenants[i] = parsed.String()
@@ -126,7 +128,7 @@ func (s Scopes) checked(apis []string) (Scopes, error) {
 	for i, id := range s.Directories {
 		parsed, err := uuid.Parse(id)
 		if id != tenant.CustomerDirectories && id != tenant.PartnerDirectory && err != nil {
-			return refuse("a directory is neither partner, nor customers, nor the id of a directory")
+			return refuse(quoted(id) + " is neither partner, nor customers, nor the ID of a directory")
 		}
 		if err == nil {
 			s.Directories[i] = parsed.String()
@@ -134,12 +136,12 @@ func (s Scopes) checked(apis []string) (Scopes, error) {
 	}
 	for _, api := range s.APIs {
 		if !slices.Contains(apis, api) {
-			return refuse("an api is none of " + strings.Join(apis, ", "))
+			return refuse(quoted(api) + " is none of the apis " + strings.Join(apis, ", "))
 		}
 	}
 	for _, op := range s.Operations {
 		if !slices.Contains(Operations(), op) {
-			return refuse("an operation is none of lend, read, renew, consent, events, forward, import")
+			return refuse(quoted(string(op)) + " is none of the operations lend, read, renew, consent, events, forward, import")
 		}
 	}
 	return s.checkedRules()
@@ -157,11 +159,14 @@ func (s Scopes) checkedRules() (Scopes, error) {
 			return Scopes{}, err
 		}
 		if !slices.Contains(s.APIs, rule.API) {
-			return Scopes{}, failure.New(failure.BadRequest, "reason", "a rule is for an api that is not among the client's")
+			return Scopes{}, failure.New(failure.BadRequest, "reason", "the rule "+quoted(rule.String())+" is for an api that is not among the client's")
 		}
 	}
 	return s, nil
 }
+
+// quoted returns a value of a scope as a refusal shows it to the operator who wrote it.
+func quoted(value string) string { return strconv.Quote(length.Shorten(value, length.Name)) }
 
 func unique[T ~string](values []T) []T {
 	return slices.Compact(slices.Sorted(slices.Values(values)))

@@ -48,7 +48,9 @@ func (r Rule) String() string {
 
 // checked returns r in the form in which it is stored, or what is wrong with it.
 func (r Rule) checked() (Rule, error) {
-	refuse := func(reason string) error { return failure.New(failure.BadRequest, "reason", "a rule "+reason) }
+	refuse := func(reason string) error {
+		return failure.New(failure.BadRequest, "reason", "the rule "+quoted(r.String())+" "+reason)
+	}
 	r.Methods = unique(r.Methods)
 	if len(r.Methods) == 0 || len(r.Methods) > maxMethods {
 		return Rule{}, refuse(fmt.Sprintf("names no method, or more than %d", maxMethods))
@@ -67,7 +69,7 @@ func (r Rule) checked() (Rule, error) {
 	for segment := range strings.SplitSeq(r.Path[1:], "/") {
 		switch {
 		case segment == "", segment == ".", segment == "..":
-			return Rule{}, refuse("has a path with an empty segment, . or ..")
+			return Rule{}, refuse("has a path with a segment that is . or .. or empty")
 		case strings.Contains(segment, "*") && segment != "*" && segment != "**":
 			return Rule{}, refuse("has a path with a * inside a segment: * and ** are whole segments")
 		}

@@ -206,6 +206,9 @@ func (s *Service) AddCredential(ctx context.Context, name string, credential Cre
 		if c.Altered {
 			return failure.New(failure.Integrity)
 		}
+		if ended(c.ExpiresAt, s.cfg.Now()) {
+			return failure.New(failure.BadRequest, "reason", "the client has expired, and its keys with it: remove it and add it again")
+		}
 		keys, err := s.cfg.Store.Keys(ctx, name)
 		if err != nil {
 			return err

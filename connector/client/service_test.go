@@ -246,6 +246,8 @@ func TestAuthenticate_Expired(t *testing.T) {
 	h.clock = h.clock.Add(47 * time.Hour)
 	_, err = h.Authenticate(t.Context(), first)
 	h.refused("Authenticate() of a client that expired", err, failure.KeyExpired)
+	_, err = h.AddKey(t.Context(), c.Name, time.Time{}, operator)
+	h.refused("AddKey() of a client that expired", err, failure.BadRequest)
 }
 
 // TestRotate_BothKeysWorkUntilOneIsRemoved adds a second key, and removes the first one once the program has the second.

@@ -212,7 +212,7 @@ func decodeSegment(raw string) (string, error) {
 	before, _, _ := strings.Cut(name, ";")
 	switch {
 	case strings.TrimFunc(before, dotOrSpace) == "":
-		return "", badRequest("the path has an empty segment, . or ..")
+		return "", badRequest("the path has a segment that is . or .. or empty")
 	case ascii:
 		return name, nil
 	case !utf8.ValidString(name): // %c0%ae is . for programs that do not check
