@@ -52,7 +52,7 @@ func keyRefused(f *failure.Error) bool { return f.Status() == http.StatusUnautho
 
 // explanation returns what happened and what to do, with the code and the reference.
 func explanation(c *call, f *failure.Error) string {
-	text := string(f.Code) + ": " + f.Sentence() + " " + f.Advice()
+	text := string(f.Code) + ": " + f.Sentence() + " " + f.Unretried().Advice()
 	if reference := failure.Reference(c.ctx()); reference != "" {
 		text += " (reference " + reference + ")"
 	}

@@ -344,7 +344,7 @@ func refuseREST(_ *Handler, c *call, f *failure.Error, _ error) error {
 	if c.Request().Method == http.MethodHead {
 		return c.NoContent(f.Status())
 	}
-	return c.JSON(f.Status(), restRefusal{failure.NewRecord(c.ctx(), f).View()})
+	return c.JSON(f.Status(), restRefusal{failure.NewRecord(c.ctx(), f.Unretried()).View()})
 }
 
 // failuresPath is where failures are explained; error_uri of RFC 6749 leads there.

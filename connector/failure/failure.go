@@ -85,6 +85,18 @@ func (e *Error) Advise(advice string) *Error {
 	return &advised
 }
 
+// Unretried returns e for an answer to a request that nobody repeats but its caller: what a renewal is retried after is advised to be
+// repeated.
+func (e *Error) Unretried() *Error {
+	switch e.Code {
+	case MicrosoftUnavailable, MicrosoftThrottled, MicrosoftAnswer:
+		if e.Advised == "" {
+			return e.Advise("Repeat the request later. If this continues, give the reference to the operator.")
+		}
+	}
+	return e
+}
+
 // From returns the *Error in err's chain, or an internal failure with err as its cause. It returns nil for nil.
 func From(err error) *Error {
 	if err == nil {

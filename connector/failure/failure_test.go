@@ -70,6 +70,21 @@ func TestError_Advise(t *testing.T) {
 	}
 }
 
+// TestError_Unretried leaves no failure with the promise that it is retried where Microsoft is the reason, and keeps advice of its own.
+func TestError_Unretried(t *testing.T) {
+	for _, code := range []failure.Code{failure.MicrosoftUnavailable, failure.MicrosoftThrottled, failure.MicrosoftAnswer} {
+		if got := failure.New(code).Unretried().Advice(); strings.Contains(got, "We'll retry") || !strings.HasPrefix(got, "Repeat the request later.") {
+			t.Errorf("the advice of %s for a request = %q, want that the caller repeats it", code, got)
+		}
+		if got := failure.New(code).Advise("Ask for less.").Unretried().Advice(); got != "Ask for less." {
+			t.Errorf("the advice of %s with advice of its own = %q", code, got)
+		}
+	}
+	if got, want := failure.New(failure.GrantAbsent).Unretried().Advice(), failure.New(failure.GrantAbsent).Advice(); got != want {
+		t.Errorf("the advice of another failure = %q, want %q", got, want)
+	}
+}
+
 func TestError_SentenceIsFilled(t *testing.T) {
 	f := failure.New(failure.WrongDirectory, "seen", "aaa", "expected", "bbb")
 	if got := f.Sentence(); !strings.Contains(got, "aaa") || !strings.Contains(got, "bbb") || strings.Contains(got, "__") {
