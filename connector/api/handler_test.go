@@ -138,6 +138,15 @@ func TestOAuth_Refusals(t *testing.T) {
 	h.checkNothingLent()
 }
 
+// TestOAuth_AdvisesAPIClients tells a client with other scopes what helps it, and not only what helps an application of the platform.
+func TestOAuth_AdvisesAPIClients(t *testing.T) {
+	h := newHarness(t)
+	got := h.post("/oauth2/token", credentials("billing", h.add("billing"), "scope", "partnercenter"))
+	if description := got.text("error_description"); !strings.HasPrefix(description, "borrower_not_allowed: ") || !strings.Contains(description, "API client") || !strings.Contains(description, "scopes") {
+		t.Errorf("an api outside the scopes = %q, want advice for API clients", description)
+	}
+}
+
 // TestLend_ForACustomer borrows for a customer directory by each protocol.
 func TestLend_ForACustomer(t *testing.T) {
 	h := newHarness(t)

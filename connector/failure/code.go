@@ -225,7 +225,7 @@ var messages = map[Code]message{
 	Conflict:           {"", http.StatusConflict, "Someone else changed the same thing at the same moment.", "Reload and try again."},
 	TooManyRequests:    {"", http.StatusTooManyRequests, "There were too many requests in a short time.", "Wait a minute, then try again."},
 	ScheduledChange:    {"", http.StatusBadRequest, "Changes scheduled for a later date aren't supported.", "Make the change without a scheduled date."},
-	BorrowerNotAllowed: {"", http.StatusForbidden, "This application isn't allowed to borrow access tokens from this instance.", "Add the instance ID of the calling application to the allowed applications of this instance."},
+	BorrowerNotAllowed: {"", http.StatusForbidden, "This application isn't allowed to borrow this access token.", "Check that the allowed applications of this instance include the instance ID of the calling application with this service and this directory. For an API client, ask the operator for one that has both in its scopes."},
 	KeyUnknown:         {"", http.StatusUnauthorized, "The key of this client is not known here.", "Use a key of the token API that the operator has issued."},
 	KeyExpired:         {"", http.StatusUnauthorized, "The key of this client has expired.", "Ask the operator for a new key."},
 	ClientNotAllowed:   {"", http.StatusForbidden, "This client isn't allowed to do that here.", "Ask the operator for an API client that has the required scopes. The scopes of an existing client can't be changed."},
