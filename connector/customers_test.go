@@ -49,8 +49,8 @@ func TestCustomers_GetConsentsBesideTheRunningConnector(t *testing.T) {
 	d.hideStored()
 }
 
-// TestCustomers_ConsentOfAnotherProgram consents for a customer that has a consent for the application already, with other permissions,
-// of which the connector knows nothing.
+// TestCustomers_ConsentOfAnotherProgram consents for a customer that has a consent for the application already, with other
+// permissions, of which the connector knows nothing.
 func TestCustomers_ConsentOfAnotherProgram(t *testing.T) {
 	d := newDeployment(t)
 	run := func(args ...string) output { d.Helper(); return d.run(append(args, "--config", d.config)...) }

@@ -8,8 +8,8 @@ import (
 	"azure-partner-connector/connector/failure"
 )
 
-// TestRefusals_AdviseToRepeatTheRequest says by every protocol that the client repeats what failed for a while: unlike renewals, nothing
-// does so for it.
+// TestRefusals_AdviseToRepeatTheRequest says by every protocol that the client repeats what failed for a while: unlike renewals,
+// nothing does so for it.
 func TestRefusals_AdviseToRepeatTheRequest(t *testing.T) {
 	h := newHarness(t)
 	key := h.add("billing")

@@ -70,7 +70,8 @@ func TestError_Advise(t *testing.T) {
 	}
 }
 
-// TestError_Unretried leaves no failure with the promise that it is retried where Microsoft is the reason, and keeps advice of its own.
+// TestError_Unretried leaves no failure with the promise that it is retried where Microsoft is the reason, and keeps advice of its
+// own.
 func TestError_Unretried(t *testing.T) {
 	for _, code := range []failure.Code{failure.MicrosoftUnavailable, failure.MicrosoftThrottled, failure.MicrosoftAnswer} {
 		if got := failure.New(code).Unretried().Advice(); strings.Contains(got, "We'll retry") || !strings.HasPrefix(got, "Repeat the request later.") {
