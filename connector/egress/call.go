@@ -176,7 +176,7 @@ type refusal struct {
 // refuse answers with a refusal of ours.
 func (h *Handler) refuse(c *call, err error) {
 	c.err = err
-	f := failure.From(err)
+	f := failure.From(err).Unretried() // a call is repeated by its caller
 	header := c.w.Header()
 	header.Set(referenceHeader, failure.Reference(c.r.Context()))
 	header.Set(failureHeader, string(f.Code))

@@ -353,7 +353,7 @@ func TestFailures_OfLending(t *testing.T) {
 		t.Errorf("a call without a grant = %d %s, want grant_absent", got.status, got.body)
 	}
 	h.tokens.err = failure.New(failure.MicrosoftThrottled)
-	if got := h.get("/v1.0/me"); !got.ours("microsoft_throttled") || got.header.Get("Retry-After") != "30" {
+	if got := h.get("/v1.0/me"); !got.ours("microsoft_throttled") || got.header.Get("Retry-After") != "30" || strings.Contains(got.body, "retry automatically") {
 		t.Errorf("a throttled call = %d %s, Retry-After %q, want microsoft_throttled", got.status, got.body, got.header.Get("Retry-After"))
 	}
 	tooMany := failure.New(failure.TooManyRequests)
