@@ -95,6 +95,9 @@ func TestImport_FromCIPP(t *testing.T) {
 	}
 	d.check("dry run without a token", run("--dry-run"), 0, line+"would be imported for Alpine Cloud")
 	d.checkUnchanged("a dry run", without)
+	d.must(d.world.Platform.Suspend(d.Context(), d.tenant()))
+	d.check("dry run for a suspended tenant", run("--dry-run"), 1, line+"refused: The marketplace has suspended the subscription.", "(suspended)")
+	d.must(d.world.Platform.Resume(d.Context(), d.tenant()))
 
 	outside, err := d.world.Microsoft.IssueRefreshToken(microsoft.RefreshToken{UPN: world.CoralAdmin, ApplicationID: world.ApplicationID})
 	d.must(err)

@@ -122,6 +122,8 @@ func (i importCommand) one(c *console, s *app.Services, tenants []tenant.Resolve
 	switch works := status.State == token.StateActive || status.State == token.StateExpiring; {
 	case works && !i.Replace:
 		return "skipped: " + r.Tenant.Name + " has a refresh token that works; --replace replaces it", nil
+	case i.DryRun && r.Tenant.InUse() != nil:
+		return "", r.Tenant.InUse()
 	case i.DryRun && works:
 		return "would be imported for " + r.Tenant.Name + " instead of the refresh token that works", nil
 	case i.DryRun:
