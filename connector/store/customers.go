@@ -49,6 +49,18 @@ func (s *Store) CustomerRecords(ctx context.Context, tenantID string) ([]token.C
 	return records, nil
 }
 
+// CustomerRecord implements token.Store.
+func (s *Store) CustomerRecord(ctx context.Context, tenantID, directoryID string) (token.CustomerRecord, error) {
+	var row customerRow
+	err := s.db.Read(ctx, func(db *gorm.DB) error {
+		return takeOne(db.Where("tenant_id = ? AND directory_id = ?", tenantID, directoryID), &row)
+	})
+	if err != nil {
+		return token.CustomerRecord{}, fmt.Errorf("reading customer %q of tenant %q: %w", directoryID, tenantID, err)
+	}
+	return row.record(), nil
+}
+
 // SaveCustomerConsent implements token.Store.
 func (s *Store) SaveCustomerConsent(ctx context.Context, r token.CustomerRecord) error {
 	return s.saveCustomer(ctx, r, "consented_at", "scopes")

@@ -338,3 +338,39 @@ func TestLend_ToAClientWithItsOwnScope(t *testing.T) {
 		}
 	}
 }
+
+// TestLend_AfterAConsentElsewhere has another process, as that of "connector customers consent" is, consent where this one was just
+// refused.
+func TestLend_AfterAConsentElsewhere(t *testing.T) {
+	h := readyForCustomers(t)
+	consented := false
+	h.microsoft.renewFor = func(c tenant.Client, _ token.API) error {
+		if c.Customer && !consented {
+			return refusedBy(failure.ConsentMissing, 65001)
+		}
+		return nil
+	}
+	lend := func(what string, asked int) {
+		t.Helper()
+		for range 3 {
+			_, err := h.lendARM(customerID)
+			h.checkFailure("Lend "+what, err, failure.CustomerConsentMissing)
+		}
+		if got := len(h.microsoft.inCustomers()); got != asked {
+			t.Errorf("%s, Microsoft was asked %d times, want %d", what, got, asked)
+		}
+	}
+	lend("before the consent", 1)
+	h.advance(time.Second)
+	h.must(h.store.SaveCustomerConsent(t.Context(), token.CustomerRecord{TenantID: tenantID, DirectoryID: otherID, ConsentedAt: h.now()}))
+	lend("after the consent of another customer", 1)
+	h.must(h.store.SaveCustomerConsent(t.Context(), token.CustomerRecord{TenantID: tenantID, DirectoryID: customerID, ConsentedAt: h.now()}))
+	h.advance(time.Second)
+	lend("while Microsoft does not know the consent yet", 2)
+	h.advance(time.Second)
+	h.must(h.store.SaveCustomerConsent(t.Context(), token.CustomerRecord{TenantID: tenantID, DirectoryID: customerID, ConsentedAt: h.now()}))
+	consented = true
+	if _, err := h.lendARM(customerID); err != nil {
+		t.Errorf("Lend after the consent = %v, want a token", err)
+	}
+}

@@ -270,13 +270,12 @@ func (s *Service) changeCustomer(
 	if err != nil {
 		return CustomerRecord{}, err
 	}
-	records, err := s.cfg.Store.CustomerRecords(ctx, r.Tenant.ID)
-	if err != nil {
-		return CustomerRecord{}, fmt.Errorf("reading the customers of %s: %w", r.Tenant.ID, err)
+	record, err := s.cfg.Store.CustomerRecord(ctx, r.Tenant.ID, id)
+	if errors.Is(err, tenant.ErrNotFound) {
+		record, err = CustomerRecord{TenantID: r.Tenant.ID, DirectoryID: id}, nil
 	}
-	record := CustomerRecord{TenantID: r.Tenant.ID, DirectoryID: id}
-	if i := slices.IndexFunc(records, func(c CustomerRecord) bool { return c.DirectoryID == id }); i >= 0 {
-		record = records[i]
+	if err != nil {
+		return CustomerRecord{}, err
 	}
 	loan, err := s.obtain(ctx, &snapshot, loanKey{tenantID: r.Tenant.ID, api: PartnerCenter}, by)
 	if err == nil {

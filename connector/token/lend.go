@@ -226,15 +226,14 @@ func borrowerOf(r *tenant.Resolved, request LoanRequest, by audit.Actor) (tenant
 
 // obtain returns an access token from the cache, or redeems the active grant of a tenant that is lendable for one.
 func (s *Service) obtain(ctx context.Context, snapshot *Snapshot, key loanKey, by audit.Actor) (Loan, error) {
-	loans := s.cacheOf(key)
-	if loan, ok, err := loans.get(snapshot.Active, key, s.cfg.Now()); ok {
+	if loan, ok, err := s.keptLoan(ctx, snapshot, key); ok {
 		return loan, err
 	}
 	result := s.lends.DoChan(key.String(), func() (any, error) {
 		// The redemption is shared: a caller that cancels must not end it for the others.
 		shared, cancel := context.WithTimeout(context.WithoutCancel(ctx), answerWithin)
 		defer cancel()
-		if loan, ok, err := loans.get(snapshot.Active, key, s.cfg.Now()); ok {
+		if loan, ok, err := s.cacheOf(key).get(snapshot.Active, key, s.cfg.Now()); ok {
 			return loan, err
 		}
 		return s.redeemToLend(shared, key, by)
@@ -248,6 +247,21 @@ func (s *Service) obtain(ctx context.Context, snapshot *Snapshot, key loanKey, b
 		}
 		return res.Val.(Loan), nil
 	}
+}
+
+// keptLoan returns the cached answer for a key. That a customer's consent is missing ends with the next consent, which another process
+// may have made.
+func (s *Service) keptLoan(ctx context.Context, snapshot *Snapshot, key loanKey) (loan Loan, ok bool, err error) {
+	loans := s.cacheOf(key)
+	loan, ok, err = loans.get(snapshot.Active, key, s.cfg.Now())
+	if !failure.Is(err, failure.CustomerConsentMissing) {
+		return loan, ok, err
+	}
+	record, recordErr := s.cfg.Store.CustomerRecord(ctx, key.tenantID, key.directory)
+	if recordErr == nil && loans.dropBefore(key, record.ConsentedAt) {
+		return Loan{}, false, nil
+	}
+	return loan, ok, err // also when the record cannot be read
 }
 
 // directory returns the ID of the directory that access tokens of the active grant are for; "" without a grant.

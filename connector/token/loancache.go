@@ -132,6 +132,16 @@ func (c *loanCache) replacedWithin(key loanKey, d time.Duration, now time.Time) 
 	return age >= 0 && age < d
 }
 
+// dropBefore removes the entry of a key if it was cached before a time, and reports whether it was.
+func (c *loanCache) dropBefore(key loanKey, at time.Time) bool {
+	cached, ok := c.entries.Peek(key)
+	if !ok || !cached.cachedAt.Before(at) {
+		return false
+	}
+	c.entries.Remove(key)
+	return true
+}
+
 // dropDirectory removes the entries of one customer directory of a tenant.
 func (c *loanCache) dropDirectory(tenantID, directory string) {
 	for _, key := range c.entries.Keys() {

@@ -83,6 +83,8 @@ type Store interface {
 
 	// CustomerRecords returns what is stored of a tenant's customer directories.
 	CustomerRecords(ctx context.Context, tenantID string) ([]CustomerRecord, error)
+	// CustomerRecord returns that of one directory.
+	CustomerRecord(ctx context.Context, tenantID, directoryID string) (CustomerRecord, error)
 	// SaveCustomerConsent stores ConsentedAt and Scopes of a record, SaveCustomerResult its LastResult and LastAt.
 	SaveCustomerConsent(ctx context.Context, r CustomerRecord) error
 	SaveCustomerResult(ctx context.Context, r CustomerRecord) error
