@@ -145,11 +145,12 @@ func (e exportCommand) lines(c *console, tenants []tenant.Resolved, do func(tena
 	if e.Out == "-" {
 		w = c.stderr
 	}
-	refused := 0
+	refused, held := 0, len(tenants)
 	for n, r := range tenants {
 		line, err := do(r)
 		switch {
 		case e.All && failure.Is(err, failure.GrantAbsent):
+			held--
 			line = "skipped: it has no refresh token"
 		case err != nil:
 			refused++
@@ -160,7 +161,7 @@ func (e exportCommand) lines(c *console, tenants []tenant.Resolved, do func(tena
 		}
 	}
 	if refused > 0 {
-		return fmt.Errorf("%d of %d refresh tokens were refused", refused, len(tenants))
+		return fmt.Errorf("%d of %d refresh tokens were refused", refused, held)
 	}
 	return nil
 }

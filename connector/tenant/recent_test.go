@@ -1,6 +1,7 @@
 package tenant_test
 
 import (
+	"strings"
 	"testing"
 
 	"azure-partner-connector/connector/failure"
@@ -47,4 +48,7 @@ func TestFindRecent_ForgetsWhatWasChanged(t *testing.T) {
 	h.must(h.Unprovision(t.Context(), key, tenantID, platform()))
 	_, err = h.FindRecent(t.Context(), tenantID)
 	h.checkFailure("FindRecent() of a removed tenant", err, failure.NotFound)
+	if advice := failure.From(err).Advice(); !strings.Contains(advice, "connector tenants list") {
+		t.Errorf("the advice for a removed tenant = %q, want the command that lists tenants", advice)
+	}
 }

@@ -206,8 +206,8 @@ func (s *Service) Resolve(ctx context.Context, instanceKey, id string) (Resolved
 // Find returns a tenant of whatever instance, or the failure not_found.
 func (s *Service) Find(ctx context.Context, id string) (Resolved, error) {
 	r, err := Resolve(ctx, s.cfg.Store, id)
-	if err == nil && !r.Instance.RemovedAt.IsZero() {
-		return Resolved{}, failure.New(failure.NotFound)
+	if failure.Is(err, failure.NotFound) || err == nil && !r.Instance.RemovedAt.IsZero() {
+		return Resolved{}, failure.New(failure.NotFound).Advise("The tenant was removed, or never existed. Compare its ID with those of connector tenants list.")
 	}
 	return r, err
 }
