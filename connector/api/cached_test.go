@@ -12,7 +12,7 @@ import (
 )
 
 // TestProtocols_LendFromMemory: what is in memory is lent without Lend, by an answer that has its length, also when it is longer than
-// what net/http counts by itself.
+// what net/http buffers to find it.
 func TestProtocols_LendFromMemory(t *testing.T) {
 	h := newHarness(t)
 	key := h.add("billing")
